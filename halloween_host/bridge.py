@@ -1,0 +1,206 @@
+"""What happens on one connection of the host: subscribe, say who is there, then commands in and posts out."""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+import secrets
+import threading
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import structlog
+import trio
+
+from halloween_host import topics
+from halloween_host.mqtt import Client, Message, MqttCodeError, MqttError, PacketTypes, Properties, Receipt
+from halloween_host.outbox import COMMAND_AGE_S, Outbox, Post
+
+__all__ = ["Bridge", "Doorbell", "expire_commands"]
+
+#: Publishes that wait for their PUBACK at most; beyond it the outbox waits, where commands age and values fold.
+IN_FLIGHT: Final = 1_000
+#: Posts taken from the outbox at once.
+BATCH: Final = 100
+#: Seconds between two looks for commands that grew too old.
+EXPIRE_EVERY_S: Final = 0.2
+
+_log: Final = structlog.stdlib.get_logger()
+
+
+class Doorbell:
+    """Rung from any thread; whoever waits took `event` before looking whether there is something to do."""
+
+    def __init__(self) -> None:
+        self.event = trio.Event()
+        self._token = trio.lowlevel.current_trio_token()
+        self._thread = threading.get_ident()
+
+    def ring(self) -> None:
+        if threading.get_ident() == self._thread:
+            self._ring()
+            return
+        try:
+            self._token.run_sync_soon(self._ring, idempotent=True)
+        except trio.RunFinishedError:  # a thread of an author's that outlived the host: nobody is left to be woken
+            return
+
+    def _ring(self) -> None:
+        rung, self.event = self.event, trio.Event()
+        rung.set()
+
+
+async def expire_commands(outbox: Outbox, doorbell: Doorbell) -> None:
+    """Drop commands as they grow too old, also while no broker is there to take any; ends by cancellation."""
+    while True:
+        rung = doorbell.event
+        due = outbox.expire()
+        with trio.move_on_at(math.inf if due is None else due):
+            await rung.wait()
+        await trio.sleep(EXPIRE_EVERY_S)
+
+
+class Bridge:
+    """Serves one connection after another. `announce` makes every worker post its availability anew.
+
+    `contest` is told when the retained nonce under our client id turns out to be another's.
+    """
+
+    contest: Callable[[str], None]
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        batches: trio.MemorySendChannel[Sequence[Message]],
+        doorbell: Doorbell,
+        *,
+        client_id: str,
+        announce: Callable[[], None],
+    ) -> None:
+        self.outbox = outbox
+        #: Whether the broker took our subscription on the current connection.
+        self.subscribed = False
+        self._batches = batches
+        self._announce = announce
+        self._nonce_topic = topics.nonce(client_id)
+        self._nonce = secrets.token_hex(8)
+        self._nonce_published = False
+        self._nonce_is_ours = False
+        self._doorbell = doorbell
+        self._flushed = trio.Event()
+        self._room = trio.Event()
+        self._number = 0
+        self._in_flight: dict[int, Post] = {}
+
+    async def serve(self, client: Client) -> None:
+        """A `Session`: returns never; MqttError when the connection is lost."""
+        lost: MqttError | None = None
+        self._nonce_is_ours = self._nonce_published
+        try:
+            await client.subscribe([(topics.ALL_COMMANDS, 1), (self._nonce_topic, 1)])
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._receive, client)
+                nursery.start_soon(self._send, client)
+        except* MqttError as group:
+            error: BaseException = group
+            while isinstance(error, BaseExceptionGroup):
+                error = error.exceptions[0]
+            assert isinstance(error, MqttError)
+            lost = error
+        finally:
+            self.subscribed = False
+            self.outbox.link_down(self._in_flight.values())
+            self._in_flight.clear()
+        if lost is not None:
+            raise lost
+
+    async def flush(self) -> None:
+        """Wait until the broker acknowledged all that the outbox held; never returns while it is away."""
+        while not self.subscribed or len(self.outbox) or self._in_flight:
+            self._flushed = trio.Event()
+            self._doorbell.ring()
+            await self._flushed.wait()
+
+    async def _receive(self, client: Client) -> None:
+        while True:
+            batch = await client.messages.batch()
+            own = [message for message in batch if str(message.topic) != self._nonce_topic]
+            if len(own) != len(batch):
+                self._read_nonces(batch)
+            if own:
+                await self._batches.send(own)
+
+    def _read_nonces(self, batch: Sequence[Message]) -> None:
+        """Another's nonce under our client id is proof that somebody took it over.
+
+        But for a retained one on our first connection: an earlier run of ours left it.
+        """
+        for message in batch:
+            if str(message.topic) == self._nonce_topic and (self._nonce_is_ours or not message.retain):
+                try:
+                    signature = json.loads(bytes(message.payload))
+                    theirs, where = str(signature["nonce"]), str(signature["host"])
+                except (ValueError, KeyError, TypeError):
+                    continue  # not written by a host: no proof of anything
+                if theirs != self._nonce:
+                    self.contest(f"a host on {where!r:.80} published its sign after ours")
+
+    async def _send(self, client: Client) -> None:
+        """Availability first and acknowledged, then the outbox in its order."""
+        self.subscribed = True
+        self._announce()
+        for post in self.outbox.link_up():
+            self._publish(client, post)
+        while self._in_flight:
+            await self._wait_for_room()
+        signature = {"nonce": self._nonce, "host": platform.node()}
+        await client.publish(self._nonce_topic, json.dumps(signature), qos=1, retain=True)
+        self._nonce_published = True
+        while True:
+            rung = self._doorbell.event
+            for post in self.outbox.take(BATCH):
+                self._publish(client, post)
+            while len(self._in_flight) >= IN_FLIGHT:
+                await self._wait_for_room()
+            await client.room()
+            if len(self.outbox):
+                continue
+            if not self._in_flight:
+                self._flushed.set()
+            await rung.wait()
+
+    async def _wait_for_room(self) -> None:
+        self._room = trio.Event()
+        await self._room.wait()
+
+    def _publish(self, client: Client, post: Post) -> None:
+        properties = None
+        if post.kind == "command":
+            # Under MQTT 5 the broker drops it too, when its receiver is away for longer (section 3.3.2.3.3).
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call] # paho's
+            properties.MessageExpiryInterval = int(COMMAND_AGE_S)
+        number = self._number = self._number + 1
+        if post.qos:
+            self._in_flight[number] = post
+
+        def done(receipt: Receipt) -> None:
+            self._done(number, post, receipt)
+
+        try:
+            client.publish_nowait(post.topic, post.payload, post.qos, post.retain, properties, on_done=done)
+        except MqttCodeError as error:  # larger than the broker takes: it would be refused each time
+            self._in_flight.pop(number, None)
+            _log.error(f"not published: {error}", worker=post.prop_id)
+
+    def _done(self, number: int, post: Post, receipt: Receipt) -> None:
+        if receipt.error is not None and not receipt.refused:
+            return  # the connection is lost: it stays in flight, and `serve` gives it back to the outbox
+        self._in_flight.pop(number, None)
+        if receipt.refused:
+            _log.error(f"the broker refused a message: {receipt.error}", worker=post.prop_id)
+        elif post.out is not None:
+            post.out()
+        self._room.set()
+        if not self._in_flight and not len(self.outbox):
+            self._flushed.set()

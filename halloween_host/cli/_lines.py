@@ -1,0 +1,53 @@
+"""A message is one line: time, topic, payload; for a person in colours and cut, for a program whole and tab-separated."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final, TextIO
+
+from rich.console import Console
+from rich.text import Text
+
+from halloween_host import topics
+from halloween_host.logs import escape
+
+__all__ = ["Lines", "shown_payload"]
+
+#: Characters of a payload that a terminal gets.
+_SHOWN_CHARS: Final = 4_096
+_COLOURS: Final = {"cmd": "cyan", "telemetry": "green", "status": "blue", "state": "magenta", "other": "dim"}
+_STATUS_COLOURS: Final = {"error": "bold red", "warn": "yellow"}
+
+
+class Lines:
+    """Writes to `stream`, in colours when it is a terminal; raises what its `write` raises. It does not flush."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._console = Console(file=stream, highlight=False, soft_wrap=True) if stream.isatty() else None
+
+    def write(self, topic: str, payload: bytes, *, retained: bool) -> None:
+        """One message that came now."""
+        moment = datetime.now().strftime("%H:%M:%S.%f")[:-3]
+        topic, text = escape(topic).replace("\t", r"\t"), shown_payload(payload)
+        if self._console is None:
+            self._stream.write(f"{moment}\t{topic}\t{text}\n")
+            return
+        if len(text) > _SHOWN_CHARS:
+            text = f"{text[:_SHOWN_CHARS]}… ({len(payload):,} bytes)"
+        line = Text.assemble((moment, "dim"), " ", (topic, _colour(topic)), " ", text)
+        if retained:
+            line.append("  (retained)", "dim")
+        self._console.print(line)
+
+
+def shown_payload(payload: bytes) -> str:
+    """The payload on one line: what is no UTF-8, or controls a terminal, as escapes."""
+    return escape(payload.decode(errors="backslashreplace"))
+
+
+def _colour(topic: str) -> str:
+    parsed = topics.parse_topic(topic)
+    if parsed is None:
+        return "dim"
+    return _STATUS_COLOURS.get(parsed.key, "blue") if parsed.kind == "status" else _COLOURS[parsed.kind]

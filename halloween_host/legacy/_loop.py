@@ -1,0 +1,303 @@
+"""CPython's own asyncio loop as a guest of Trio: a Trio task waits for what the loop waits for, then turns it once."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
+from concurrent.futures import Executor, Future
+from contextlib import asynccontextmanager, suppress
+from contextvars import Context
+from functools import partial
+from typing import Any, Final, NoReturn, TypeVar
+
+import outcome
+import trio
+from typing_extensions import TypeVarTuple, Unpack
+
+from halloween_host.legacy._cpython import SteppedLoop, forget, is_real_clock
+from halloween_host.legacy._executor import WorkerThreads
+from halloween_host.legacy._places import name_of_coroutine
+
+__all__ = ["GuestLoop", "open_loop"]
+
+T = TypeVar("T")
+ArgsT = TypeVarTuple("ArgsT")
+
+#: A cancelled coroutine that Trio waits for gets this long to end.
+GRACE_S: Final = 5.0
+#: The name of tasks that are the loop's own: never among those that would not end.
+_OURS: Final = "halloween_host"
+
+
+class GuestLoop(SteppedLoop):
+    """An asyncio loop that `open_loop` drives inside a Trio task; it may be made, and given work, before it is driven.
+
+    The task that drives it is shielded and ends by `shut` alone: a cancellation around it never stops it, so that
+    asyncio's tasks can end in good order. `on_crash` is told what must not happen inside a loop that belongs to the
+    host: a `SystemExit` or `KeyboardInterrupt` out of it, and `loop.stop()`; the loop goes on.
+    """
+
+    def __init__(self, name: str = "asyncio", *, threads: int = 64) -> None:
+        """At most `threads` run at once, called `name`. Make it inside `trio.run` if Trio's clock there is a mock."""
+        self._parked: trio.CancelScope | None = None
+        self._life = trio.CancelScope(shield=True)
+        self._clock: trio.abc.Clock | None = None
+        self._read_clock()
+        super().__init__()
+        self.name = name
+        #: Seconds that what runs here gets to end when whoever opened the loop leaves.
+        self.grace_s = GRACE_S
+        self._most_threads = threads
+        self.on_crash: Callable[[BaseException], None] = _ignore
+        #: Every pool of threads that runs this worker's code.
+        self.pools: list[WorkerThreads] = []
+        self._own_threads: WorkerThreads | None = None
+        self._wrapped: dict[asyncio.Task[Any], Coroutine[Any, Any, Any]] = {}
+
+    # -- for asyncio, from inside
+
+    def time(self) -> float:
+        # Libraries take loop.time() for time.monotonic() (zeroconf does); under a mock clock it is Trio's.
+        return time.monotonic() if self._clock is None else self._clock.current_time()
+
+    def call_soon(
+        self, callback: Callable[[Unpack[ArgsT]], object], *args: *ArgsT, context: Context | None = None
+    ) -> asyncio.Handle:
+        handle = super().call_soon(callback, *args, context=context)
+        self._wake()
+        return handle
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[Unpack[ArgsT]], object],
+        *args: *ArgsT,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        handle = super().call_at(when, callback, *args, context=context)
+        self._wake()
+        return handle
+
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[Unpack[ArgsT]], T], *args: *ArgsT
+    ) -> asyncio.Future[T]:
+        if executor is None and self._default_executor is None and not self.is_closed():
+            self._default_executor = self.own_threads()
+        return super().run_in_executor(executor, func, *args)
+
+    def own_threads(self) -> WorkerThreads:
+        """The pool for `to_thread` and `run_in_executor`, made at its first use."""
+        if self._own_threads is None:
+            self._own_threads = self.new_threads(self.name, self._most_threads)
+        return self._own_threads
+
+    def new_threads(self, name: str, most: int) -> WorkerThreads:
+        """Another pool of at most `most` threads, counted, named and ended with the loop."""
+        self.pools.append(WorkerThreads(name, most))
+        return self.pools[-1]
+
+    def add_signal_handler(self, sig: int, callback: Callable[[Unpack[ArgsT]], object], *args: *ArgsT) -> NoReturn:
+        # NotImplementedError is what libraries are ready for: Windows' loops raise it.
+        raise NotImplementedError(
+            "add_signal_handler(): signals are the host's; it stops every worker in order and calls its stop()"
+        )
+
+    def run_forever(self) -> NoReturn:
+        raise RuntimeError("this event loop is driven by the host: await the coroutine or create a task instead")
+
+    def run_until_complete(self, future: Any) -> NoReturn:
+        if asyncio.iscoroutine(future):
+            future.close()
+        self.run_forever()
+
+    def stop(self) -> None:
+        error = RuntimeError("loop.stop() was called, but the loop is the host's: call self.stop() instead")
+        self.call_soon_threadsafe(self.on_crash, error)
+
+    # -- for Trio, from outside
+
+    def begin(
+        self,
+        coroutine: Coroutine[Any, Any, T],
+        name: str | None = None,
+        *,
+        wraps: Coroutine[Any, Any, Any] | None = None,
+    ) -> asyncio.Task[T]:
+        """Start an asyncio task; tasks start in the order of these calls.
+
+        `wraps` is what `coroutine` is going to await: when it is cancelled before it came to that, both are closed.
+        """
+        if self.get_task_factory() is None:
+            task = self.create_task(coroutine, name=name)
+        else:  # an eager factory (Python 3.12) takes the first step at once
+            with self.inside():
+                task = self.create_task(coroutine, name=name)
+        if wraps is not None:
+            self._wrapped[task] = wraps
+            task.add_done_callback(self._close_wrapped)
+        return task
+
+    async def run(self, coroutine: Coroutine[Any, Any, T], *, name: str | None = None, grace_s: float = GRACE_S) -> T:
+        """Run a coroutine as an asyncio task and wait for its result.
+
+        A cancellation of the caller becomes `task.cancel()`; the task gets `grace_s` seconds to end, then the caller
+        goes on without it (at once with 0).
+
+        Raises:
+            BaseException: what the coroutine raised, `SystemExit` and asyncio's `CancelledError` included.
+        """
+        task = self.begin(_kept(coroutine), name, wraps=coroutine)
+        try:
+            await self.wait_for([task])
+        except trio.Cancelled:
+            task.cancel()
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + grace_s):
+                await self.wait_for([task])
+            if task.done() and not task.cancelled():
+                task.result()
+            raise
+        return task.result().unwrap()
+
+    async def wait_for(self, tasks: Collection[asyncio.Task[Any]]) -> None:
+        """Wait until all have ended; a cancellation ends the wait and leaves them be."""
+        for task in tasks:
+            if not task.done():
+                ended = trio.Event()
+                task.add_done_callback(partial(_set, ended))
+                await ended.wait()
+
+    def unfinished(self) -> list[asyncio.Task[Any]]:
+        """Every task of this loop that has not ended."""
+        return [task for task in asyncio.all_tasks(self) if not task.done()]
+
+    async def cancel_all(self) -> None:
+        """Cancel every task, also those that start meanwhile, and wait until all have ended."""
+        while tasks := self.unfinished():
+            for task in tasks:
+                task.cancel()
+            await self.wait_for(tasks)
+
+    async def wind_up(self) -> None:
+        """`cancel_all`, then close generators, servers and connections, and wait for calls in threads."""
+        await self.cancel_all()
+        await self.run(self.put_away(), name=_OURS, grace_s=0)
+        if futures := [future for pool in self.pools for future in pool.unfinished()]:
+            await self.run(_settled(futures), name=_OURS, grace_s=0)
+
+    async def shut(self, seconds: float = GRACE_S) -> list[str]:
+        """`wind_up` within `seconds`, whatever is cancelled around it, and end the drive; names what would not end."""
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + seconds):
+            await self.wind_up()
+        stubborn = self.names()
+        self._life.cancel()
+        return stubborn
+
+    def names(self) -> list[str]:
+        """What has not ended, as "name (file:line)", calls in threads included."""
+        tasks = [name_of_coroutine(task.get_coro()) for task in self.unfinished() if task.get_name() != _OURS]
+        return sorted(tasks) + [name for pool in self.pools for name in pool.names()]
+
+    def adopt(self) -> None:
+        """The current thread is the one that turns this loop from here on."""
+        self._read_clock()
+        self.thread = threading.get_ident()
+
+    async def drive(self) -> None:
+        """Turn the loop whenever it has something to do, until `shut`."""
+        with self._life:
+            while True:
+                if self.has_work:
+                    await trio.lowlevel.checkpoint()
+                else:
+                    await self._park()
+                if (error := self.turn()) is not None:
+                    self.on_crash(error)
+        self.thread = None
+
+    def discard(self) -> None:
+        """Close a loop that is driven no more, or never was, together with what was left in it."""
+        for task in self.unfinished():
+            forget(task)
+            with (
+                self.inside(),
+                suppress(BaseException),
+            ):  # an author's `finally` at its very end; nobody is left to tell
+                task.get_coro().close()
+        for task in list(self._wrapped):
+            self._close_wrapped(task)
+        for pool in self.pools:  # never waits: a thread that runs on was named
+            pool.shutdown(wait=False, cancel_futures=True)
+        self.close()
+
+    async def _park(self) -> None:
+        """Wait for something that is ready, for the next timer, or for `_wake`."""
+        deadline, when = math.inf, self.next_timer
+        if when is not None:
+            wait_s = when - self.time()
+            deadline = trio.current_time() + (0.0 if math.isnan(wait_s) else wait_s)
+        with trio.CancelScope(deadline=deadline) as self._parked:
+            await trio.lowlevel.wait_readable(self.poll_fd)
+        self._parked = None
+
+    def _wake(self) -> None:
+        if self.thread not in (None, threading.get_ident()):  # stock asyncio bears this misuse; Trio's scopes do not
+            self.wake_from_thread()
+            return
+        parked, self._parked = self._parked, None
+        if parked is not None:
+            parked.cancel()
+
+    def _close_wrapped(self, task: asyncio.Task[Any]) -> None:
+        """Nothing is said to be "never awaited" of a coroutine that was cancelled before its first step."""
+        if (coroutine := self._wrapped.pop(task, None)) is not None:
+            with suppress(BaseException):
+                coroutine.close()
+
+    def _read_clock(self) -> None:
+        if trio.lowlevel.in_trio_run():
+            clock = trio.lowlevel.current_clock()
+            self._clock = None if is_real_clock(clock) else clock
+
+
+@asynccontextmanager
+async def open_loop(loop: GuestLoop | None = None) -> AsyncIterator[GuestLoop]:
+    """Drive a loop (a new one by default) while open; at the end `shut` it within its `grace_s` seconds and close it."""
+    loop = loop or GuestLoop()
+    try:
+        async with trio.open_nursery() as nursery:
+            loop.adopt()
+            # never nursery.start(): under a cancellation it would wait for the drive, which does not heed that
+            nursery.start_soon(loop.drive)
+            try:
+                yield loop
+            finally:
+                await loop.shut(loop.grace_s)
+    finally:
+        loop.discard()
+
+
+async def _kept(coroutine: Coroutine[Any, Any, T]) -> outcome.Outcome[T]:
+    """SystemExit and KeyboardInterrupt kept for who waits, so that they do not leave the loop's iteration too."""
+    try:
+        return outcome.Value(await coroutine)
+    except (SystemExit, KeyboardInterrupt) as error:
+        return outcome.Error(error)
+
+
+async def _settled(futures: Collection[Future[Any]]) -> None:
+    calls = [asyncio.wrap_future(future) for future in futures]
+    await asyncio.wait(calls)
+    for call in calls:
+        if not call.cancelled():
+            call.exception()  # seen: it was its caller's to handle
+
+
+def _set(event: trio.Event, _: object) -> None:
+    event.set()
+
+
+def _ignore(error: BaseException) -> None:
+    """Until somebody sets `on_crash`."""

@@ -1,0 +1,180 @@
+"""A link keeps one connection to the broker: it comes back by itself, and says once why it is away."""
+
+from __future__ import annotations
+
+import math
+import random
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import attrs
+import structlog
+import trio
+
+from halloween_host.backoff import full_jitter
+from halloween_host.mqtt import Client, MqttCodeError, MqttError, MqttTimeoutError, ProtocolVersion, Will
+from halloween_host.settings import BrokerSettings
+
+__all__ = ["Link", "Session"]
+
+#: Seconds: the cap of the back-off while the broker is away, and while somebody else holds our client id.
+BACKOFF_CAP_S: Final = 10.0
+CONTESTED_CAP_S: Final = 30.0
+#: A connection cut sooner than this after its CONNACK was short; three in a row mean a stranger with our client id.
+SHORT_S: Final = 5.0
+SHORT_IN_A_ROW: Final = 3
+#: The same trouble is said again after this many seconds, with the number of tries.
+REPEAT_S: Final = 60.0
+CONNECT_TIMEOUT_S: Final = 10.0
+
+#: CONNACK: 1 (MQTT 3.1.1, section 3.2.2.3) and 132 (MQTT 5, section 3.2.2.2), unsupported protocol version.
+_UNSUPPORTED: Final = (1, 132)
+#: MQTT 5, section 3.14.2.1: session taken over.
+_TAKEN_OVER: Final = 142
+
+_log: Final = structlog.stdlib.get_logger()
+
+Session = Callable[[Client], Awaitable[None]]
+
+
+@attrs.define
+class _Trouble:
+    """What is wrong now, so that it is said once and then once a minute."""
+
+    text: str = ""
+    said_at: float = -math.inf
+    tries: int = 0
+
+
+class Link:
+    """`session` is run on every connection, until the connection is lost or it returns.
+
+    `name` stands in the log when this is not the host's own connection. `random_` gives the jitter.
+    """
+
+    def __init__(
+        self,
+        broker: BrokerSettings,
+        session: Session,
+        *,
+        client_id: str,
+        will: Will | None = None,
+        tls: ssl.SSLContext | None = None,
+        name: str = "",
+        random_: Callable[[], float] = random.random,
+    ) -> None:
+        self._broker = broker
+        self._session = session
+        self._client_id = client_id
+        self._will = will
+        self._tls = tls
+        self._name = f"{name}: " if name else ""
+        self._random = random_
+        self._protocol = ProtocolVersion.V311 if broker.protocol == "3.1.1" else ProtocolVersion.V5
+        self._trouble = _Trouble()
+        self._guessing = False  # 3.1.1 is tried because MQTT 5 got no answer
+        self._short = 0
+        self._contested = False
+
+    @property
+    def address(self) -> str:
+        return f"{self._broker.host}:{self._broker.port}"
+
+    def contest(self, evidence: str) -> None:
+        """Somebody else connects with our client id: say so once, and from now on come back slowly."""
+        if not self._contested:
+            self._contested = True
+            fix = "give each host its own MQTT_CLIENT_ID"
+            _log.error(f"{self._name}another client uses our client id {self._client_id!r} ({evidence}); {fix}")
+
+    async def run(self) -> None:
+        """Connect, serve, come back; ends only by cancellation or when the session returns."""
+        attempt = 0
+        while True:
+            connected_at = math.inf
+            try:
+                async with self._client() as client:
+                    connected_at = trio.current_time()
+                    self._say_connected()
+                    await self._session(client)
+                    return
+            except MqttError as error:
+                lasted_s = trio.current_time() - connected_at
+                if lasted_s == -math.inf and self._fall_back(error):
+                    continue
+                self._judge(error, lasted_s)
+                attempt = 0 if lasted_s > -math.inf and not self._contested else attempt + 1
+            await trio.sleep(self._delay_s(attempt, lasted_s))
+
+    def _client(self) -> Client:
+        broker = self._broker
+        assert broker.host is not None, "an embedded broker's address is filled in before"
+        return Client(
+            broker.host,
+            broker.port,
+            username=broker.username,
+            password=broker.password,
+            identifier=self._client_id,
+            protocol=self._protocol,
+            will=self._will,
+            tls_context=self._tls,
+            transport=broker.transport,
+            keepalive=broker.keepalive_s,
+            timeout=CONNECT_TIMEOUT_S,
+        )
+
+    def _fall_back(self, error: MqttError) -> bool:
+        """Whether to try MQTT 3.1.1 at once: the broker refused MQTT 5, or said nothing to it."""
+        if self._broker.protocol != "auto":
+            return False
+        if self._guessing:  # 3.1.1 brought nothing either
+            self._guessing, self._protocol = False, ProtocolVersion.V5
+            return False
+        # amqtt 0.12 misreads an MQTT 5 CONNECT that has a will and waits for more of it: it never answers
+        self._guessing = isinstance(error, MqttTimeoutError)
+        refused = isinstance(error, MqttCodeError) and error.reason_code in _UNSUPPORTED
+        if self._protocol is not ProtocolVersion.V5 or not (refused or self._guessing):
+            return False
+        self._protocol = ProtocolVersion.V311
+        if refused:
+            _log.info(f"{self._name}the broker speaks no MQTT 5, MQTT 3.1.1 it is", broker=self.address)
+        return True
+
+    def _judge(self, error: MqttError, lasted_s: float) -> None:
+        """Say what happened, and tell a rival for our client id from a broker that is away."""
+        connected = lasted_s > -math.inf
+        self._short = self._short + 1 if connected and lasted_s < SHORT_S else (0 if connected else self._short)
+        if lasted_s > CONTESTED_CAP_S:
+            self._contested = False
+        if isinstance(error, MqttCodeError) and error.reason_code == _TAKEN_OVER:
+            self.contest("the broker says: session taken over")
+        elif self._short >= SHORT_IN_A_ROW:
+            self.contest(f"{self._short} connections in a row were cut within {SHORT_S:g} s")
+        else:
+            what = "lost the broker" if connected else "cannot reach the broker"
+            self._say(f"{self._name}{what} at {self.address}: {error}")
+
+    def _delay_s(self, attempt: int, lasted_s: float) -> float:
+        if self._contested:
+            return full_jitter(attempt + 4, base_s=1.0, cap_s=CONTESTED_CAP_S, random=self._random)
+        if lasted_s > -math.inf:
+            return 0.0  # a broker that merely restarted is joined again at once
+        return full_jitter(attempt, cap_s=BACKOFF_CAP_S, random=self._random)
+
+    def _say(self, text: str) -> None:
+        now, trouble = trio.current_time(), self._trouble
+        trouble.tries += 1
+        if text != trouble.text:
+            self._trouble = _Trouble(text, now, 1)
+            _log.warning(f"{text}; trying again")
+        elif now - trouble.said_at >= REPEAT_S:
+            trouble.said_at = now
+            _log.warning(f"{text}; still trying, {trouble.tries} times so far")
+
+    def _say_connected(self) -> None:
+        self._trouble = _Trouble()
+        self._guessing = False
+        if not self._contested:
+            version = "5" if self._protocol is ProtocolVersion.V5 else "3.1.1"
+            _log.info(f"{self._name}connected, MQTT {version}", broker=self.address, client_id=self._client_id)

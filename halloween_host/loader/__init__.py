@@ -1,0 +1,7 @@
+"""Finds the workers of the props and builtins folders and imports them; one that fails is an error, the others load."""
+
+from halloween_host.loader._catalog import Catalog, Skipped, WorkerSpec
+from halloween_host.loader._finder import unload_workers
+from halloween_host.loader._load import load_again, load_workers
+
+__all__ = ["Catalog", "Skipped", "WorkerSpec", "load_again", "load_workers", "unload_workers"]

@@ -1,0 +1,53 @@
+"""What loading gives: the workers to run, and for each that does not run, the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import attrs
+
+from halloween_host.config import LoadedConfig
+from halloween_host.errors import LoadError
+from halloween_host.worker import Action, CommonWorker
+
+__all__ = ["Catalog", "Skipped", "WorkerSpec"]
+
+
+@attrs.frozen
+class WorkerSpec:
+    """A worker that can be run. `cargo` is what `loading` yielded around its import, None for a native one."""
+
+    prop_id: str
+    path: Path
+    module: str
+    worker_class: type[CommonWorker]
+    dialect: Literal["native", "legacy"]
+    config: LoadedConfig
+    builtin: bool
+    warnings: tuple[str, ...] = ()
+    actions: Mapping[str, Action] = attrs.field(factory=dict)
+    cargo: object | None = attrs.field(default=None, eq=False, repr=False)
+
+
+@attrs.frozen
+class Skipped:
+    """A worker that was found and, by somebody's wish, not loaded. `name` is its folder's or file's name."""
+
+    name: str
+    path: Path
+    reason: str
+
+
+@attrs.frozen
+class Catalog:
+    """`workers` by prop id; every error names its file, and its line where it has one.
+
+    `warnings` are the toggles' and those of every config that was read, also of a worker that then failed.
+    """
+
+    workers: tuple[WorkerSpec, ...] = ()
+    errors: tuple[LoadError, ...] = ()
+    warnings: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] = ()

@@ -1,0 +1,169 @@
+"""A worker is found by where its file lies, `props/<name>/backend/worker.py` or `builtins/<name>.py`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import attrs
+
+from halloween_host import topics
+from halloween_host.errors import LoadError, TopicError
+from halloween_host.loader._catalog import Skipped
+from halloween_host.loader._finder import BUILTINS, PROPS
+
+__all__ = ["Finds", "Found", "discover", "is_folder", "python_files", "there"]
+
+
+@attrs.frozen
+class Found:
+    """A worker's file. All that authors wrote lies below `root`; `problem` says why `path` cannot even be tried."""
+
+    name: str
+    path: Path
+    root: Path
+    builtin: bool
+    problem: str | None = None
+
+    @property
+    def package(self) -> str:
+        """The module that holds all of this worker's modules."""
+        return f"{BUILTINS if self.builtin else PROPS}.{self.name}"
+
+    @property
+    def module(self) -> str:
+        return self.package if self.builtin else f"{self.package}.backend.worker"
+
+    @property
+    def folder(self) -> Path:
+        return self.path.parent
+
+    def error(self, reason: str, *, line: int | None = None) -> LoadError:
+        return LoadError(self.name, self.path, reason, line=line)
+
+
+@attrs.define
+class Finds:
+    """What lies in the folders. `workers`: props, then built-ins, each sorted by name: the same on every machine."""
+
+    workers: list[Found] = attrs.field(factory=list)
+    errors: list[LoadError] = attrs.field(factory=list)
+    warnings: list[str] = attrs.field(factory=list)
+    skipped: list[Skipped] = attrs.field(factory=list)
+
+    def names(self, *, builtin: bool) -> list[str]:
+        return [found.name for found in self.workers if found.builtin is builtin]
+
+
+def discover(props: Path, builtins: Sequence[Path]) -> Finds:
+    """Look into the folders (absolute paths); of two built-ins with one name the one in the later folder is taken.
+
+    A missing `builtins` folder holds nothing; a missing `props` folder holds nothing and is a warning.
+    """
+    finds = Finds()
+    if not os.path.lexists(props):
+        finds.warnings.append(f"there is no props folder {props}")
+    for entry in _entries(props, finds):
+        found = _prop(entry, props, finds)
+        if found is not None:
+            finds.workers.append(found)
+    chosen: dict[str, Found] = {}
+    for folder in builtins:
+        for entry in _entries(folder, finds):
+            if entry.suffix == ".py":
+                problem = _name_problem(entry.stem, "file") or _file_problem(entry)
+                if (earlier := chosen.get(entry.stem)) is not None:
+                    finds.skipped.append(Skipped(earlier.name, earlier.path, f"replaced by {entry}"))
+                chosen[entry.stem] = Found(entry.stem, entry, folder, builtin=True, problem=problem)
+    finds.workers += [chosen[name] for name in sorted(chosen)]
+    return finds
+
+
+def python_files(found: Found) -> Iterator[Path]:
+    """A worker's sources: a built-in's own file, else all below the prop's `backend` and the prop's `__init__.py`."""
+    if found.builtin:
+        yield found.path
+        return
+    yield found.folder.parent / "__init__.py"
+    for folder, below, files in os.walk(found.folder):
+        below[:] = sorted(name for name in below if not _hidden(name) and not there(Path(folder, name, "pyvenv.cfg")))
+        yield from (Path(folder, name) for name in sorted(files) if name.endswith(".py"))
+
+
+def _entries(folder: Path, finds: Finds) -> list[Path]:
+    if not os.path.lexists(folder):
+        return []
+    try:
+        entries = sorted(folder.iterdir(), key=lambda entry: entry.name)
+    except OSError as error:
+        finds.errors.append(LoadError(topics.HOST, folder, f"cannot be listed: {error.strerror}"))
+        return []
+    shown = [entry for entry in entries if not _hidden(entry.name)]
+    for entry in shown:
+        if entry.name.startswith("_") and (entry.suffix == ".py" or is_folder(entry)):
+            finds.skipped.append(Skipped(entry.stem, entry, "its name starts with '_'"))
+    return [entry for entry in shown if not entry.name.startswith("_")]
+
+
+def _prop(prop: Path, props: Path, finds: Finds) -> Found | None:
+    """The worker of a prop's folder, also one that cannot be opened; None for a prop without one."""
+    backend = prop / "backend"
+    worker = backend / "worker.py"
+    for link in (prop, backend):
+        if _dangles(link):
+            return Found(prop.name, link, props, builtin=False, problem=_dangling(link))
+    try:
+        sources = sorted(entry.name for entry in backend.iterdir() if entry.suffix == ".py") if backend.is_dir() else []
+    except OSError as error:
+        return Found(prop.name, backend, props, builtin=False, problem=f"cannot be listed: {error.strerror}")
+    if worker.name in sources:
+        if (problem := _name_problem(prop.name, "folder")) is not None:
+            return Found(prop.name, prop, props, builtin=False, problem=problem)
+        return Found(prop.name, worker, props, builtin=False, problem=_file_problem(worker))
+    if sources:
+        finds.skipped.append(Skipped(prop.name, backend, f"it has no worker.py ({', '.join(sources)})"))
+    return None
+
+
+def _name_problem(name: str, what: str) -> str | None:
+    try:
+        topics.check_prop_id(name)
+    except TopicError as error:
+        return f"{error}; rename the {what}"
+    if "." in name:
+        return f"{name!r} has a dot, which ends a module's name in Python; rename the {what}"
+    return None
+
+
+def _file_problem(path: Path) -> str | None:
+    if _dangles(path):
+        return _dangling(path)
+    if is_folder(path):
+        return "is a folder, not a file"
+    try:
+        path.stat()
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    return None
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__pycache__"
+
+
+# pathlib's own raise for a folder that we may not enter; to these, what we may not see is not there.
+def there(path: Path) -> bool:
+    return os.path.exists(path)  # noqa: PTH110
+
+
+def is_folder(path: Path) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112
+
+
+def _dangles(path: Path) -> bool:
+    return os.path.islink(path) and not there(path)  # noqa: PTH114
+
+
+def _dangling(path: Path) -> str:
+    return f"is a link to nowhere ({path.readlink()})"

@@ -1,0 +1,266 @@
+"""Workers are loaded one after the other in the caller's thread; whatever one of them does, the others load too."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from types import ModuleType
+
+import attrs
+from structlog.contextvars import bound_contextvars
+
+from halloween_host import topics
+from halloween_host.config import LoadedConfig, load_config, structure_config
+from halloween_host.errors import ConfigError, HalloweenHostError, InvalidConfig, LoadError, SourceError
+from halloween_host.loader._blame import blame, bound_at
+from halloween_host.loader._catalog import Catalog, Skipped, WorkerSpec
+from halloween_host.loader._checks import read_prop_id, read_worker_class
+from halloween_host.loader._discovery import Finds, Found, discover, python_files
+from halloween_host.loader._finder import anew, drop, foreign, install
+from halloween_host.loader._requirements import check_requirements
+from halloween_host.loader._watch import interrupts, watched
+from halloween_host.settings import Settings
+from halloween_host.worker import CommonWorker, read_actions
+
+__all__ = ["load_again", "load_workers"]
+
+
+def _discard_nothing(cargo: object) -> None:
+    pass
+
+
+@attrs.frozen
+class _Terms:
+    """What the caller of a load gave for every worker, and what a load must know of those before it."""
+
+    environ: Mapping[str, str]
+    loading: Callable[[], AbstractContextManager[object]]
+    discard: Callable[[object], None]
+    progress: Callable[[str], None]
+    interrupted: Callable[[], bool]
+    taken: dict[str, Path] = attrs.field(factory=dict)
+    warnings: list[str] = attrs.field(factory=list)
+
+
+def load_workers(
+    *,
+    props: Path,
+    builtins: Sequence[Path],
+    settings: Settings,
+    environ: Mapping[str, str],
+    progress: Callable[[str], None],
+    loading: Callable[[], AbstractContextManager[object]] = nullcontext,
+    discard: Callable[[object], None] = _discard_nothing,
+) -> Catalog:
+    """Load all that `settings` permit: props by name, then built-ins; what does not load is an error of the catalog.
+
+    A worker is toggled by its folder's (a built-in's file's) name, since its `PROP_ID` is known only after its import.
+    Of two with one prop id the first keeps it. `loading` is entered around the import of a worker whose sources mention
+    `worker_host`; what it yields is that worker's cargo, and goes to `discard` when no legacy worker comes of it (when
+    the import itself raises, `loading`'s exit sees the exception and disposes of its cargo). `progress` is told about
+    imports of over two seconds, from a thread of ours while one still runs. Modules of an earlier call are forgotten:
+    one call serves one host.
+
+    Raises:
+        KeyboardInterrupt: when SIGINT came meanwhile; one that a worker's file raises is that worker's error.
+    """
+    props = props.absolute()
+    builtins = [folder.absolute() for folder in builtins]
+    if strangers := list(foreign()):
+        return Catalog(errors=tuple(_stranger(name, place, props) for name, place in strangers))
+    finds = discover(props, builtins)
+    _permit(finds, settings)
+    install(props, builtins[::-1])
+    with interrupts() as interrupted:
+        return _load_all(finds, _Terms(environ, loading, discard, progress, interrupted))
+
+
+def load_again(
+    spec: WorkerSpec,
+    *,
+    environ: Mapping[str, str],
+    progress: Callable[[str], None],
+    loading: Callable[[], AbstractContextManager[object]] = nullcontext,
+    discard: Callable[[object], None] = _discard_nothing,
+) -> Catalog:
+    """Import one worker anew from its files as they are now, and read its config; the others are not touched.
+
+    The catalog holds the new spec, or the errors: then the modules that were there before are back. Instances that run
+    keep the code they were made from in any case. Arguments and `Raises` as for `load_workers`.
+    """
+    root = spec.path.parents[0 if spec.builtin else 2]
+    name = spec.path.stem if spec.builtin else spec.path.parents[1].name
+    found = Found(name, spec.path, root, builtin=spec.builtin)
+    with interrupts() as interrupted:
+        terms = _Terms(environ, loading, discard, progress, interrupted)
+        return _load_all(Finds([found]), terms, again=spec)
+
+
+def _load_all(finds: Finds, terms: _Terms, again: WorkerSpec | None = None) -> Catalog:
+    workers: list[WorkerSpec] = []
+    errors = list(finds.errors)
+    for found in finds.workers:
+        try:
+            with bound_contextvars(worker=found.name):
+                workers.append(_load(found, terms, again))
+        except* LoadError as refused:
+            errors += _leaves(refused)
+    workers.sort(key=lambda spec: spec.prop_id)
+    return Catalog(tuple(workers), tuple(errors), (*finds.warnings, *terms.warnings), tuple(finds.skipped))
+
+
+def _load(found: Found, terms: _Terms, again: WorkerSpec | None) -> WorkerSpec:
+    if found.problem is not None:
+        raise found.error(found.problem)
+    check_requirements(found)
+    with anew(found.package) if again else _forgotten_if_raises(found.package):
+        module, cargo = _import(found, terms)
+        try:
+            with _blamed(found, terms, "loading"):
+                return _spec(found, module, cargo, terms, again)
+        except BaseException:
+            if cargo is not None:
+                terms.discard(cargo)
+            raise
+
+
+def _import(found: Found, terms: _Terms) -> tuple[ModuleType, object]:
+    loading = terms.loading if _mentions_legacy(found) else nullcontext
+    with _blamed(found, terms, "import"), watched(found, terms.progress), loading() as cargo:
+        return importlib.import_module(found.module), cargo
+    raise found.error("was not imported: `loading` swallowed what its import raised")
+
+
+def _spec(found: Found, module: ModuleType, cargo: object, terms: _Terms, again: WorkerSpec | None) -> WorkerSpec:
+    worker_class = read_worker_class(module, found)
+    prop_id = read_prop_id(module, found)
+    _claim(prop_id, found, terms, again)
+    actions = read_actions(worker_class, prop_id, found.path)
+    config = _read_config(prop_id, worker_class, found, terms)
+    if cargo is not None and worker_class.dialect != "legacy":
+        terms.discard(cargo)
+        cargo = None
+    return WorkerSpec(
+        prop_id=prop_id,
+        path=found.path,
+        module=found.module,
+        worker_class=worker_class,
+        dialect=worker_class.dialect,
+        config=config,
+        builtin=found.builtin,
+        warnings=config.warnings,
+        actions=actions,
+        cargo=cargo,
+    )
+
+
+def _claim(prop_id: str, found: Found, terms: _Terms, again: WorkerSpec | None) -> None:
+    if again is not None and prop_id != again.prop_id:
+        raise found.error(f"its prop id was {again.prop_id!r} and now is {prop_id!r}: restart the host for that")
+    first = terms.taken.setdefault(prop_id, found.path)
+    if first != found.path:
+        toggle = f", or WORKER_BUILTINS_DISABLE={found.name}" if found.builtin else ""
+        line = bound_at(found.path, "PROP_ID") or bound_at(found.path, "Worker")
+        reason = f"the prop id {prop_id!r} is taken by {first}: give one of them another PROP_ID{toggle}"
+        raise found.error(reason, line=line)
+
+
+def _read_config(prop_id: str, worker_class: type[CommonWorker], found: Found, terms: _Terms) -> LoadedConfig:
+    """The config beside the worker's file, checked. One that cannot be parsed is empty, with a warning, if that will do."""
+    try:
+        config = load_config(found.folder, terms.environ, found.name if found.builtin else "config")
+    except ConfigError as broken:
+        config = LoadedConfig({}, path=broken.path, warnings=(f"{broken}; {prop_id} runs with an empty config",))
+        try:
+            _check_config(worker_class, prop_id, found, config)
+        except* LoadError:  # nobody wants to hear which keys are missing in a file that could not be read
+            raise _as_load_error(prop_id, broken) from broken
+        terms.warnings.extend(config.warnings)
+    else:
+        terms.warnings.extend(config.warnings)  # also when the check then fails: they may say why
+        _check_config(worker_class, prop_id, found, config)
+    return config
+
+
+def _check_config(worker_class: type[CommonWorker], prop_id: str, found: Found, config: LoadedConfig) -> None:
+    """Raise what is wrong as LoadErrors, which carry the prop id, at the places in the config file."""
+    try:
+        if worker_class.settings_class is not None:
+            structure_config(config, worker_class.settings_class)
+        worker_class.check_config(config.fresh())
+    except InvalidConfig as invalid:
+        problems = [_as_load_error(prop_id, each) for each in invalid.problems]
+        raise ExceptionGroup(f"the config of {prop_id} is not valid", problems) from invalid
+    except SourceError as error:
+        raise _as_load_error(prop_id, error) from error
+    except HalloweenHostError as error:
+        raise LoadError(prop_id, config.path or found.path, str(error)) from error
+
+
+def _as_load_error(prop_id: str, error: SourceError) -> LoadError:
+    return LoadError(prop_id, error.path, error.reason, line=error.line, column=error.column)
+
+
+def _permit(finds: Finds, settings: Settings) -> None:
+    """Leave only what the toggles permit."""
+    for toggles, builtin in ((settings.builtins, True), (settings.props, False)):
+        finds.warnings += toggles.unmatched(finds.names(builtin=builtin))
+    permitted = []
+    for found in finds.workers:
+        reason = (settings.builtins if found.builtin else settings.props).permits(found.name)
+        if reason is None:
+            permitted.append(found)
+        else:
+            finds.skipped.append(Skipped(found.name, found.path, reason))
+    finds.workers = permitted
+
+
+def _mentions_legacy(found: Found) -> bool:
+    """Whether any of the worker's sources speaks of `worker_host`; a file that cannot be read does not."""
+    for path in python_files(found):
+        try:
+            if b"worker_host" in path.read_bytes():
+                return True
+        except OSError:
+            continue
+    return False
+
+
+@contextmanager
+def _blamed(found: Found, terms: _Terms, doing: str) -> Iterator[None]:
+    """Whatever the author's code raises is a LoadError; an interrupt of the operator's passes."""
+    try:
+        yield
+    except LoadError:
+        raise
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and terms.interrupted():
+            raise
+        if isinstance(error, ExceptionGroup) and error.split(LoadError)[1] is None:
+            raise
+        raise blame(found, error, doing=doing) from error
+
+
+@contextmanager
+def _forgotten_if_raises(package: str) -> Iterator[None]:
+    """A half-imported package does not stay: whoever imports it next gets it whole or an error of its own."""
+    try:
+        yield
+    except BaseException:
+        drop(package)
+        raise
+
+
+def _leaves(group: ExceptionGroup[LoadError]) -> Iterator[LoadError]:
+    for error in group.exceptions:
+        if isinstance(error, ExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
+
+
+def _stranger(name: str, place: str, props: Path) -> LoadError:
+    reason = f"another package called {name!r} is imported already ({place}): it would take the place of the host's own"
+    return LoadError(topics.HOST, props, reason)

@@ -1,0 +1,260 @@
+"""The native home: one instance of a worker in a Trio nursery of its own, every task in a cancel scope of its own."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import structlog
+import trio
+
+from halloween_host.commands import Command
+from halloween_host.errors import CommandError, SpawnError
+from halloween_host.native._running import Running, current, entered
+from halloween_host.worker import (
+    THREADS,
+    Arrival,
+    Berth,
+    Blueprint,
+    Call,
+    CommonWorker,
+    Reports,
+    bind,
+    split_cancelled,
+)
+
+__all__ = ["NativeHome", "open_native_home"]
+
+_log: Final = structlog.stdlib.get_logger()
+
+
+@asynccontextmanager
+async def open_native_home(blueprint: Blueprint, berth: Berth, reports: Reports) -> AsyncIterator[NativeHome]:
+    """A `HomeFactory`: leaves only when every task in it has ended."""
+    async with trio.open_nursery() as nursery:
+        yield NativeHome(nursery, blueprint, berth, reports)
+        nursery.cancel_scope.cancel()
+
+
+class NativeHome:
+    """The `Home` of a native worker (see there)."""
+
+    wants_arrivals = False
+
+    def __init__(self, nursery: trio.Nursery, blueprint: Blueprint, berth: Berth, reports: Reports) -> None:
+        self._nursery = nursery
+        self._blueprint = blueprint
+        self._berth = berth
+        self._reports = reports
+        self._worker: CommonWorker | None = None
+        self._token = trio.lowlevel.current_trio_token()
+        self._thread = threading.get_ident()
+        self._limiter = trio.CapacityLimiter(THREADS)
+        # What `run` was given and has not started yet: the next pass of Trio's scheduler drains it.
+        self._async_calls: deque[Call] = deque()
+        self._sync_calls: deque[Call] = deque()
+        self._handlers: set[Running] = set()
+        self._spawned: set[Running] = set()
+        self._phases: set[Running] = set()
+        self._in_threads: dict[int, str] = {}
+        self._stopper: Running | None = None  # the handler or task that called `stop()` itself
+        self._closing = False
+        self._stop_ran = False
+
+    @property
+    def constructed(self) -> bool:
+        return self._worker is not None
+
+    async def construct(self) -> None:
+        async def construct() -> None:
+            plan = self._blueprint
+            self._worker = plan.worker_class(plan.prop_id, self._berth, plan.config)  # type: ignore[call-arg] # the dialects' constructors differ
+
+        await self._phase("__init__", construct)
+
+    async def start(self) -> None:
+        assert self._worker is not None
+        self._berth.spawner = self
+        await self._phase("start", self._worker.start)
+
+    def run(self, command: Command) -> None:
+        assert self._worker is not None
+        call = bind(self._worker, self._blueprint.actions, command)
+        if self._closing:
+            raise CommandError("the worker is stopping", action=command.action)
+        # Trio starts the tasks of one batch in random order, so the task takes the oldest call, not a call of its own.
+        if call.is_async:
+            self._async_calls.append(call)
+            self._nursery.start_soon(self._run_oldest)
+        else:
+            self._sync_calls.append(call)
+            self._nursery.start_soon(self._run_oldest_in_thread)
+
+    def deliver(self, arrival: Arrival) -> None:
+        if isinstance(arrival.command, Command):
+            self.run(arrival.command)
+        elif arrival.command is not None:
+            raise arrival.command
+
+    def spawn(self, function: Any, args: tuple[Any, ...]) -> trio.CancelScope:
+        """The worker's `spawn`."""
+        if inspect.iscoroutine(function):
+            if args:
+                function.close()
+                raise TypeError("spawn() takes arguments with an async function, not with a coroutine object")
+            name = function.__qualname__.rpartition(".")[2]
+            body: Callable[..., Awaitable[object]] = _Awaiter(function)
+        elif callable(function):
+            name, body = getattr(function, "__name__", type(function).__name__), function
+        else:
+            raise TypeError(f"spawn() takes an async function or a coroutine object, got {type(function).__name__}")
+        if threading.get_ident() != self._thread:
+            if inspect.iscoroutine(function):
+                function.close()
+            raise SpawnError(self._blueprint.prop_id, "from a thread")
+        running = Running(name)
+        self._spawned.add(running)
+        self._nursery.start_soon(self._run_spawned, running, body, args, name=f"{self._blueprint.prop_id}.{name}")
+        return running.scope
+
+    async def cancel_spawned(self) -> None:
+        own = current.get()
+        await self._cancel([each for each in self._spawned if each is not own])
+
+    def stopped_itself(self) -> None:
+        self._berth.spawner, self._berth.moment = None, "after stop()"
+        if not self._stop_ran:
+            self._stop_ran = True
+            self._stopper = current.get()
+            self._reports.stopped_itself()
+
+    async def cancel_handlers(self) -> None:
+        self._closing = True
+        self._async_calls.clear()
+        self._sync_calls.clear()
+        await self._cancel([each for each in self._handlers if each is not self._stopper])
+        if self._stopper is not None:
+            await self._stopper.ended.wait()
+
+    async def stop(self) -> None:
+        if self._worker is not None and not self._stop_ran:
+            self._stop_ran = True
+            await self._phase("stop", self._worker.stop)
+        self._berth.spawner, self._berth.moment = None, "after stop()"
+
+    async def close(self) -> None:
+        self._closing = True
+        await self._cancel([*self._handlers, *self._spawned, *self._phases])
+
+    def running(self) -> list[str]:
+        tasks = [each.where() for each in (*self._phases, *self._handlers, *self._spawned)]
+        return sorted(tasks) + [f"thread in {name}" for name in self._in_threads.values()]
+
+    async def _cancel(self, tasks: list[Running]) -> None:
+        for running in tasks:
+            running.scope.cancel()
+        for running in tasks:
+            await running.ended.wait()
+
+    async def _phase(self, name: str, function: Callable[[], Awaitable[None]]) -> None:
+        """Run `function` as a task of this home and wait for it; a cancellation goes on to it, and the wait ends at once."""
+        running = Running(name)
+        self._phases.add(running)
+        self._nursery.start_soon(self._run_phase, running, function, name=f"{self._blueprint.prop_id}.{name}")
+        try:
+            await running.ended.wait()
+        except trio.Cancelled:
+            running.scope.cancel()
+            raise
+        if running.error is not None:
+            raise running.error
+
+    async def _run_phase(self, running: Running, function: Callable[[], Awaitable[None]]) -> None:
+        with entered(running, self._phases), running.scope:
+            try:
+                await function()
+            except BaseException as error:  # noqa: BLE001 the supervisor's border: the author's start() or stop() may raise anything
+                cancelled, running.error = split_cancelled(error)
+                if cancelled is not None:
+                    raise cancelled from None
+
+    async def _run_spawned(
+        self, running: Running, body: Callable[..., Awaitable[object]], args: tuple[Any, ...]
+    ) -> None:
+        with entered(running, self._spawned), running.scope:
+            try:
+                await _awaitable(body(*args))
+            except BaseException as error:  # noqa: BLE001 the supervisor's border: a crash is that worker's alone
+                cancelled, failed = split_cancelled(error)
+                if failed is not None:
+                    self._reports.crashed(running.name, failed)
+                if cancelled is not None:
+                    raise cancelled from None
+
+    async def _run_oldest(self) -> None:
+        if not self._async_calls:
+            return  # cancel_handlers emptied the queue
+        call = self._async_calls.popleft()
+        running = Running(f"do_{call.action}")
+        with entered(running, self._handlers), running.scope:
+            try:
+                await call.function(*call.args)
+            except BaseException as error:  # noqa: BLE001 the handler's border: an Exception is reported and the worker lives on
+                cancelled, failed = split_cancelled(error)
+                if failed is not None:
+                    self._say(call.action, failed)
+                if cancelled is not None:
+                    raise cancelled from None
+
+    async def _run_oldest_in_thread(self) -> None:
+        running = Running("a plain handler")
+        with entered(running, self._handlers), running.scope:
+            await trio.to_thread.run_sync(
+                self._thread_takes_oldest, running, limiter=self._limiter, abandon_on_cancel=True
+            )
+
+    def _thread_takes_oldest(self, running: Running) -> None:
+        """The thread's first act: a limiter reshuffles the tasks that wait for it, so order is kept by taking here."""
+        try:
+            call = self._sync_calls.popleft()
+        except IndexError:  # cancel_handlers emptied the queue
+            return
+        running.name = f"do_{call.action}"
+        self._in_threads[threading.get_ident()] = running.name
+        try:
+            call.function(*call.args)
+        except BaseException as error:  # noqa: BLE001 the handler's border, in a thread that may be abandoned already
+            try:
+                self._token.run_sync_soon(self._say, call.action, error)
+            except trio.RunFinishedError:
+                _log.error(
+                    f"{call.action}: failed after the host's end", worker=self._blueprint.prop_id, exc_info=error
+                )
+        finally:
+            self._in_threads.pop(threading.get_ident(), None)
+
+    def _say(self, action: str, error: BaseException) -> None:
+        if isinstance(error, Exception):
+            self._reports.failed(action, error)
+        else:
+            self._reports.crashed(f"do_{action}", error)
+
+
+class _Awaiter:
+    """A coroutine object as a function, so that both kinds of spawn are one."""
+
+    def __init__(self, coroutine: Awaitable[object]) -> None:
+        self._coroutine = coroutine
+
+    def __call__(self) -> Awaitable[object]:
+        return self._coroutine
+
+
+def _awaitable(result: object) -> Awaitable[object]:
+    if inspect.isawaitable(result):
+        return result
+    raise TypeError("spawn() was given a function that is not async: write 'async def', or call it directly")

@@ -1,0 +1,140 @@
+"""One text in, one value out, or a ValueError that says what was expected."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, Literal
+from urllib.parse import unquote, urlsplit
+
+from halloween_host.errors import did_you_mean
+from halloween_host.settings._variables import EMBEDDED
+
+__all__ = [
+    "broker_address",
+    "choice",
+    "existing_file",
+    "host_alone",
+    "list_of_names",
+    "positive_seconds",
+    "printable",
+    "switch",
+    "whole_number",
+    "without_credentials",
+]
+
+_ON: Final = ("1", "true", "yes", "on")
+_OFF: Final = ("0", "false", "no", "off")
+#: Scheme: (TLS, transport, port). Ports as registered with IANA for MQTT, RFC 6455 for WebSockets.
+_SCHEMES: Final[Mapping[str, tuple[bool, Literal["tcp", "websockets"], int]]] = {
+    "mqtt": (False, "tcp", 1883),
+    "mqtts": (True, "tcp", 8883),
+    "ws": (False, "websockets", 80),
+    "wss": (True, "websockets", 443),
+}
+
+
+def host_alone(text: str) -> dict[str, Any]:
+    if text == EMBEDDED:
+        return {"embedded_only": True}
+    if "://" in text or "@" in text:
+        raise ValueError("expected a name or an address alone; a whole address goes to --broker")
+    name, colon, port = text.partition(":")
+    if colon and port.isdigit():
+        raise ValueError(f"expected a name or an address alone: MQTT_HOST={name} MQTT_PORT={port}")
+    return {"host": _host_name(text)}
+
+
+def broker_address(text: str) -> dict[str, Any]:
+    """``mqtt://user:password@host:1883``, ``mqtts``, ``ws``, ``wss``, ``host``, ``host:port``, ``embedded``, ``embedded:port``."""
+    scheme, separator, _ = text.partition("://")
+    try:
+        parts = urlsplit(text if separator else f"//{text}")
+        port = parts.port
+    except ValueError:
+        raise ValueError("expected host:port with a port from 1 to 65535 (an IPv6 address in brackets)") from None
+    if port == 0:
+        raise ValueError("expected a port from 1 to 65535, got 0")
+    if separator and scheme not in _SCHEMES:
+        raise ValueError(f"expected mqtt, mqtts, ws or wss before ://, got {scheme}{did_you_mean(scheme, _SCHEMES)}")
+    if parts.query or parts.fragment or parts.path not in ("", "/", "/mqtt" if scheme in ("ws", "wss") else ""):
+        raise ValueError("expected nothing after host:port; write # / ? in a password as %23 %2F %3F")
+    said: dict[str, Any] = {"port": port}
+    if parts.hostname == EMBEDDED and not separator:
+        return said | {"embedded_only": True}
+    if separator:
+        said["tls"], said["transport"], default_port = _SCHEMES[scheme]
+        said["port"] = port or default_port
+    said |= {"username": unquote(parts.username or ""), "password": unquote(parts.password or "")}
+    return said | {"host": _host_name(parts.hostname or "")}
+
+
+def _host_name(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        # Underscores are no host name's by RFC 952, but Docker's service names have them.
+        if not re.fullmatch(r"(?!-)[\w-]+(\.[\w-]+)*\.?", text) or len(text) > 253:
+            raise ValueError("expected a host's name or address, such as localhost, broker.lan or 10.0.0.2") from None
+        return text
+
+
+def without_credentials(text: str) -> str:
+    before, at, host = text.rpartition("@")
+    return f"{before.partition('://')[0] + '://' if '://' in before else ''}…@{host}" if at else text
+
+
+def whole_number(low: int, high: int) -> Callable[[str], int]:
+    def convert(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,18}", text) or not low <= int(text) <= high:
+            raise ValueError(f"expected a whole number from {low} to {high}")
+        return int(text)
+
+    return convert
+
+
+def positive_seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise ValueError("expected seconds, a number above 0")
+    return seconds
+
+
+def switch(text: str) -> bool:
+    if text.lower() not in _ON + _OFF:
+        raise ValueError(f"expected {' '.join(_ON)} or {' '.join(_OFF)}")
+    return text.lower() in _ON
+
+
+def choice(options: tuple[Any, ...], **aliases: str) -> Callable[[str], Any]:
+    def convert(text: str) -> Any:
+        by_name = {option.lower(): option for option in options}
+        by_name |= {alias.lower(): option for alias, option in aliases.items()}
+        if text.lower() not in by_name:
+            near = did_you_mean(text, options) or did_you_mean(text.upper(), options)
+            raise ValueError(f"expected one of {', '.join(options)}{near}")
+        return by_name[text.lower()]
+
+    return convert
+
+
+def list_of_names(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
+def existing_file(text: str) -> Path:
+    if not Path(text).is_file():
+        raise ValueError("expected a file (PEM), there is none of that name")
+    return Path(text)
+
+
+def printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("expected printable characters")
+    return text

@@ -1,0 +1,58 @@
+"""Every environment variable that we read stands in one table; a name that is not in it is not ours."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+
+__all__ = ["EMBEDDED", "VARIABLES", "Variable"]
+
+#: As a host it means: a broker of our own.
+EMBEDDED: Final = "embedded"
+
+
+@attrs.frozen
+class Variable:
+    """One environment variable that we read, as the documentation's table shows it."""
+
+    name: str
+    default: str
+    meaning: str
+    secret: bool = False
+
+
+def _toggles(kind: str, what: str) -> tuple[Variable, ...]:
+    return (
+        Variable(f"WORKER_DISABLE_ALL_{kind}", "0", f"`1`: load no {what} at all"),
+        Variable(
+            f"WORKER_{kind}_ALLOW", "all", f"load these {what} alone (`a,b`), whatever `WORKER_{kind}_DISABLE` says"
+        ),
+        Variable(f"WORKER_{kind}_DISABLE", "none", f"load all {what} but these (`a,b`)"),
+    )
+
+
+#: Every variable that we read, in the order of the documentation.
+VARIABLES: Final[tuple[Variable, ...]] = (
+    Variable("MQTT_HOST", EMBEDDED, "the broker's name or address; `embedded` insists on a broker of the host's own"),
+    Variable("MQTT_PORT", "1883", "the broker's port"),
+    Variable("MQTT_USERNAME", "none", "the broker's user"),
+    Variable("MQTT_PASSWORD", "none", "that user's password; never shown", secret=True),
+    Variable("MQTT_WORKER_USER", "none", "2025's name for `MQTT_USERNAME`, read when that is not set"),
+    Variable("MQTT_WORKER_PW", "none", "2025's name for `MQTT_PASSWORD`, read when that is not set", secret=True),
+    Variable("MQTT_CLIENT_ID", "made from host and folder", "the client id; no two hosts may share one"),
+    Variable("MQTT_TLS", "0", "`1`: speak TLS"),
+    Variable("MQTT_CA_FILE", "the system's", "certificates (PEM) that the broker's own is checked against"),
+    Variable("MQTT_TRANSPORT", "tcp", "`tcp` or `websockets`"),
+    Variable("MQTT_KEEPALIVE", "10", "seconds between signs of life, 1 to 65535"),
+    Variable("MQTT_PROTOCOL", "auto", "`auto` (5, then 3.1.1), or insist on `5` or `3.1.1`"),
+    *_toggles("BUILTINS", "built-ins"),
+    *_toggles("PROPS", "props"),
+    Variable("WORKER_START_TIMEOUT_S", "30", "seconds until a `start()` that does not return is reported"),
+    Variable("WORKER_STOP_TIMEOUT_S", "5", "seconds that `stop()` may take"),
+    Variable("WORKER_RESTART_LIMIT", "5", "crashes within the window that are restarted by back-off"),
+    Variable("WORKER_RESTART_WINDOW_S", "60", "that window in seconds; past the limit it is one try a minute"),
+    Variable("WORKER_MAILBOX_CAPACITY", "10000", "commands that may wait for one worker"),
+    Variable("LOG_LEVEL", "INFO", "`DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`"),
+    Variable("LOG_FORMAT", "console", "`console` (to be read) or `json` (one object a line)"),
+)

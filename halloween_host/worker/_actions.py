@@ -1,0 +1,135 @@
+"""A worker's actions are its `do_*` methods; a command is bound to one of them, its argument checked against the annotation."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from halloween_host.commands import Command
+from halloween_host.errors import CommandError, LoadError, StructureError, did_you_mean
+from halloween_host.structuring import check_hint, structure_argument
+
+if TYPE_CHECKING:
+    from halloween_host.worker._common import CommonWorker
+
+__all__ = ["Action", "Call", "bind", "is_async", "read_actions"]
+
+_PREFIX: Final = "do_"
+
+
+@attrs.frozen
+class Action:
+    """One `do_*` method as its class defines it. `hint` is what its argument is structured by, None for text."""
+
+    name: str
+    is_async: bool
+    takes_argument: bool
+    has_default: bool = False
+    hint: object = None
+
+
+@attrs.frozen
+class Call:
+    """A handler with its arguments, ready to run: awaited when `is_async`, else called in a thread."""
+
+    action: str
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    is_async: bool
+
+
+def is_async(function: Callable[..., Any]) -> bool:
+    """Whether calling it gives something to await (also behind `functools.partial` and decorators that keep `__wrapped__`)."""
+    return inspect.iscoroutinefunction(inspect.unwrap(function)) or inspect.iscoroutinefunction(function)
+
+
+def read_actions(worker_class: type[CommonWorker], prop_id: str, path: Path) -> dict[str, Action]:
+    """All actions of a class by name, sorted.
+
+    Raises:
+        LoadError: when a native handler has an annotation that cannot be resolved or structured, or more than one parameter
+            without a default; it names the handler's own file and line.
+    """
+    actions = {}
+    for attribute in sorted(dir(worker_class)):
+        function = getattr(worker_class, attribute, None)
+        name = attribute.removeprefix(_PREFIX)
+        if not attribute.startswith(_PREFIX) or not name.isidentifier() or not callable(function):
+            continue
+        if worker_class.dialect == "legacy":
+            actions[name] = Action(name, is_async(function), takes_argument=True)
+            continue
+        try:
+            actions[name] = _read_native(worker_class, name, function)
+        except TypeError as error:
+            where, line = _source(function, path)
+            raise LoadError(prop_id, where, f"{attribute}(): {error}", line=line) from None
+    return actions
+
+
+def bind(worker: CommonWorker, actions: Mapping[str, Action], command: Command) -> Call:
+    """The handler of `worker` for `command`, its argument as the annotation wants it.
+
+    Raises:
+        CommandError: when the worker has no such action (it names those it has), or the argument does not fit (action, expected, got).
+    """
+    action = actions.get(command.action)
+    function = getattr(worker, _PREFIX + command.action, None)
+    if not callable(function):
+        fallback = getattr(worker, "do_command", None)
+        if callable(fallback):
+            return Call(command.action, fallback, (command.action, command.text), is_async(fallback))
+        raise CommandError(_unknown(command.action, actions), action=command.action)
+    if action is None:  # put on the instance by its author: 2025's getattr found those too
+        return Call(command.action, function, (command.text,), is_async(function))
+    if not action.takes_argument:
+        if command.args is not None:
+            raise CommandError(f"takes no argument, got {command.text!r:.80}", action=command.action)
+        return Call(action.name, function, (), action.is_async)
+    if action.has_default and command.args is None:
+        return Call(action.name, function, (), action.is_async)
+    if action.hint is None:
+        return Call(action.name, function, (command.text,), action.is_async)
+    try:
+        argument = structure_argument(command.args, action.hint)
+    except StructureError as error:
+        raise CommandError(str(error), action=command.action) from error
+    return Call(action.name, function, (argument,), action.is_async)
+
+
+def _unknown(name: str, actions: Mapping[str, Action]) -> str:
+    has = f"this worker has: {', '.join(actions)}" if actions else "this worker has no actions"
+    return f"no such action{did_you_mean(name, actions) or ';'} {has}"
+
+
+def _read_native(worker_class: type, name: str, function: Callable[..., Any]) -> Action:
+    parameters = list(inspect.signature(function).parameters.values())
+    if not isinstance(inspect.getattr_static(worker_class, _PREFIX + name), staticmethod | classmethod):
+        parameters = parameters[1:]  # self
+    wanted = [each for each in parameters if each.kind not in (each.VAR_KEYWORD, each.KEYWORD_ONLY)]
+    required = [each for each in wanted if each.default is each.empty and each.kind is not each.VAR_POSITIONAL]
+    if len(required) > 1:
+        raise TypeError(
+            f"a handler takes one argument, this one wants {len(required)}: {', '.join(map(str, required))}"
+        )
+    if not wanted:
+        return Action(name, is_async(function), takes_argument=False)
+    try:
+        hints = typing.get_type_hints(inspect.unwrap(function), localns=dict(vars(worker_class)))
+    except Exception as error:
+        raise TypeError(f"its annotation cannot be resolved: {type(error).__name__}: {error}") from error
+    hint = hints.get(wanted[0].name)
+    if hint is not None:
+        check_hint(hint)
+    has_default = wanted[0].default is not inspect.Parameter.empty
+    return Action(name, is_async(function), takes_argument=True, has_default=has_default, hint=hint)
+
+
+def _source(function: Callable[..., Any], fallback: Path) -> tuple[Path, int | None]:
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return (Path(code.co_filename), code.co_firstlineno) if code else (fallback, None)

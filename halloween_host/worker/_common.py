@@ -1,0 +1,81 @@
+"""What both dialects share: a worker's name, its config, and its words going out as topics and payloads."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Literal
+
+from halloween_host import topics
+from halloween_host.commands import encode_command
+from halloween_host.errors import SpawnError
+from halloween_host.outbox import Kind
+from halloween_host.worker._berth import Berth, Spawner
+
+__all__ = ["CommonWorker"]
+
+#: Status keys that are the host's alone: a worker's own are dropped with a line (DESIGN of the wire: availability cannot be claimed).
+_HOSTS_KEYS = frozenset({"availability", "health"})
+_LINE_KEYS = frozenset({"error", "warn"})
+
+
+class CommonWorker:
+    """The part of a worker that knows no dialect. Authors inherit from one of its two children, never from it."""
+
+    dialect: ClassVar[Literal["native", "legacy"]]
+    #: The attrs class of ``BaseWorker[FoggerConfig]``, None for a worker without typed settings.
+    settings_class: ClassVar[type[Any] | None] = None
+
+    prop_id: str
+    config: Any
+    _halloween_berth: Berth
+
+    @classmethod
+    def check_config(cls, values: Mapping[str, Any]) -> None:
+        """Raise what construction would raise for this config; a dialect with its own validation overrides it.
+
+        Raises:
+            HalloweenHostError: when the config does not fit, naming the field.
+        """
+
+    async def start(self) -> None:
+        """Called once; when it returns, the worker is online. Override it, call ``await super().start()`` first."""
+
+    async def stop(self) -> None:
+        """Called once at the end, under a deadline. Override it, call ``await super().stop()`` last: it cancels spawned tasks."""
+        berth = self._halloween_berth
+        if berth.spawner is not None:
+            await berth.spawner.cancel_spawned()
+            berth.spawner.stopped_itself()
+
+    def _post(self, topic: str, payload: bytes, kind: Kind, qos: int, retain: bool) -> None:
+        self._halloween_berth.outlet.post(topic, payload, kind, qos, retain)
+
+    def _post_telemetry(self, key: str, payload: bytes, qos: int, retain: bool) -> None:
+        self._post(topics.telemetry(self.prop_id, topics.check_key(key)), payload, "telemetry", qos, retain)
+
+    def _post_status(self, key: str, payload: bytes, qos: int, retain: bool) -> None:
+        if key in _HOSTS_KEYS:
+            self._halloween_berth.outlet.warn(
+                f"status({key!r}, …) is the host's to say and was dropped; use another key"
+            )
+            return
+        kind: Kind = "line" if key in _LINE_KEYS else "status"
+        self._post(topics.status(self.prop_id, topics.check_key(key)), payload, kind, qos, retain)
+
+    def _post_command(self, target: str, action: str, args: object, qos: int) -> None:
+        topic = topics.command(topics.check_prop_id(target) if target != topics.HOST else target)
+        self._post(topic, encode_command(action, args), "command", qos, False)
+
+    def _post_broadcast(self, targets: Iterable[str], action: str, args: object, qos: int) -> None:
+        for target in [targets] if isinstance(targets, str) else targets:
+            self._post_command(target, action, args, qos)
+
+    def _spawner(self, task: object) -> Spawner:
+        """Where tasks live now; closes `task` when it is a coroutine object that will never run."""
+        berth = self._halloween_berth
+        if berth.spawner is None:
+            if inspect.iscoroutine(task):
+                task.close()
+            raise SpawnError(self.prop_id, berth.moment)
+        return berth.spawner

@@ -1,0 +1,121 @@
+"""A Home runs one instance of a worker; it is all that a supervisor knows of a dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Final, Protocol
+
+import attrs
+
+from halloween_host.commands import Command
+from halloween_host.errors import CommandError
+from halloween_host.worker._actions import Action
+from halloween_host.worker._berth import Berth
+from halloween_host.worker._common import CommonWorker
+
+__all__ = ["THREADS", "Arrival", "Blueprint", "Home", "HomeFactory", "Reports"]
+
+#: Threads of one worker at most; each worker has its own limit, so that blocked calls of one never make another wait.
+THREADS: Final = 64
+
+
+@attrs.frozen
+class Arrival:
+    """A message for a worker: on its own `cmd` topic, parsed once (`command` is the error when it is none), or on a subscription (None)."""
+
+    topic: str
+    payload: bytes
+    qos: int
+    retain: bool
+    command: Command | CommandError | None
+
+
+@attrs.frozen
+class Blueprint:
+    """What a home makes an instance from; `cargo` is what the import of a legacy module left (its event loop)."""
+
+    prop_id: str
+    worker_class: type[CommonWorker]
+    config: dict[str, Any]
+    actions: Mapping[str, Action]
+    cargo: object | None = None
+
+
+class Reports(Protocol):
+    """What a home tells its supervisor. Every call is plain, quick, made in Trio's thread, and never raises."""
+
+    def crashed(self, task: str, error: BaseException) -> None:
+        """An exception left a spawned task (or one that is no `Exception` left a handler): this instance has crashed."""
+
+    def failed(self, action: str, error: Exception) -> None:
+        """A handler raised: said on `status/error` and the log, and the worker lives on."""
+
+    def refused(self, error: CommandError) -> None:
+        """A command was not taken: said on `status/error` and the log, without a traceback."""
+
+    def leaked(self, name: str) -> None:
+        """A task that the author started past `spawn` still ran at the end and was cancelled; one line."""
+
+    def stopped_itself(self) -> None:
+        """The worker called its own `stop()` and it ran to its end: offline on purpose, not restarted."""
+
+
+class Home(Protocol):
+    """Runs one instance, inside the async context that its factory made. All calls come from Trio's thread.
+
+    Order: construct, start, (run | deliver)*, cancel_handlers, [cancel_spawned], stop, close. The author's code runs in tasks of
+    the home's own: a call of ours that is cancelled (the supervisor's deadline) passes the cancellation on to that code and
+    returns **at once**, whether or not the code heeds it. What does not heed it is named by `running` and waited for only by
+    the context's exit (a Trio nursery cannot leave a task behind; a guest loop can, and does so at once).
+    """
+
+    @property
+    def constructed(self) -> bool:
+        """Whether there is an instance, whose `stop()` is owed."""
+
+    @property
+    def wants_arrivals(self) -> bool:
+        """Whether arrivals on the worker's own `cmd` go to `deliver` (an overridden `on_message`, message handlers) instead of `run`."""
+
+    async def construct(self) -> None:
+        """Make the instance with ``worker_class(prop_id, …, config)``. Raises what that raises."""
+
+    async def start(self) -> None:
+        """Run the worker's `start()` to its end. Raises what it raises, `SystemExit` and `KeyboardInterrupt` included."""
+
+    def run(self, command: Command) -> None:
+        """Start the handler of a command; handlers start in the order of these calls (async ones; sync ones among themselves).
+
+        Raises:
+            CommandError: when there is no such action or the argument does not fit.
+        """
+
+    def deliver(self, arrival: Arrival) -> None:
+        """An arrival as it came; the home parses nothing, `arrival.command` is parsed already. Never blocks.
+
+        Raises:
+            CommandError: as `run`, for an arrival on the worker's own `cmd` that nobody took raw.
+        """
+
+    async def cancel_handlers(self) -> None:
+        """Start no more handlers, cancel those that run but the one that called `stop()`, wait until all of them ended."""
+
+    async def cancel_spawned(self) -> None:
+        """Cancel the spawned tasks and wait until they ended (after a crash, before `stop`)."""
+
+    async def stop(self) -> None:
+        """Run the worker's `stop()` to its end; nothing when it ran already. Raises what it raises."""
+
+    async def close(self) -> None:
+        """Cancel all that is left, wait until it ended, report leaked tasks."""
+
+    def running(self) -> list[str]:
+        """What still runs, as "name (file:line)", threads included."""
+
+
+class HomeFactory(Protocol):
+    """One a dialect. The berth comes without a spawner: the home puts itself there before `start()` and takes it away after `stop()`."""
+
+    def __call__(self, blueprint: Blueprint, berth: Berth, reports: Reports) -> AbstractAsyncContextManager[Home]:
+        """Open a home for one instance."""

@@ -1,0 +1,72 @@
+# `./just RECIPE` needs python3 and git only; with just and uv of your own, type `just RECIPE`.
+
+set positional-arguments
+
+[private]
+@list:
+    "{{ just_executable() }}" --justfile "{{ justfile() }}" --list --unsorted
+
+# Run the host with this folder's props and builtins (`just run --broker mqtt://haunt.local`).
+[no-exit-message]
+@run *options: setup
+    exec .venv/bin/halloween-host run "$@"
+
+# Show the messages on the broker as they come, of all props or of one (`just watch fogger`).
+[no-exit-message]
+@watch *options: setup
+    exec .venv/bin/halloween-host watch "$@"
+
+# Run every test, on a real mosquitto; options go to pytest (`just test tests/mqtt -x`).
+[no-exit-message]
+@test *options: setup-dev mosquitto
+    exec .venv/bin/python -m pytest "$@"
+
+# Check style, types (mypy strict), import contracts and the documents' examples.
+check: setup-dev mosquitto
+    .venv/bin/ruff check .
+    .venv/bin/ruff format --check .
+    .venv/bin/mypy
+    .venv/bin/lint-imports
+    .venv/bin/python -m pytest tests/test_docs.py
+
+# Format the code and repair what ruff can repair.
+fmt: setup-dev
+    .venv/bin/ruff check --fix-only .
+    .venv/bin/ruff format .
+
+# Run CPython's own asyncio tests on the loop that legacy workers get.
+[no-exit-message]
+@asyncio-suite *options: setup-dev
+    exec .venv/bin/python -m tests.legacy.cpython_suite "$@"
+
+# Build the container image with docker, podman or buildah.
+@image name="halloween-host":
+    scripts/image "$1"
+
+# Build the image on a bare Debian by buildah and try it: walk-through, health, SIGTERM (as root, some minutes).
+[no-exit-message]
+@image-test *base: setup-dev mosquitto
+    scripts/image-test "$@"
+
+# Make .venv what the lock files name; the other recipes do this themselves.
+[no-exit-message]
+@setup:
+    scripts/setup
+
+[no-exit-message, private]
+@setup-dev:
+    scripts/setup dev
+
+# Write the lock files from pyproject.toml (`just lock --upgrade`).
+@lock *options: setup
+    scripts/lock "$@"
+
+# Remove .venv and whatever tools left behind.
+@clean:
+    rm -rf .venv .venv.lock .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+    find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+[no-exit-message, private]
+@mosquitto:
+    PATH="$PATH:/usr/sbin:/usr/local/sbin"; command -v mosquitto mosquitto_sub >/dev/null \
+        || scripts/install-packages "mosquitto mosquitto-clients" mosquitto

@@ -1,0 +1,98 @@
+"""`watch` shows what goes over the broker, a line a message, whatever is in it and however often the broker goes."""
+
+from __future__ import annotations
+
+import io
+import signal
+
+import pytest
+
+from halloween_host.cli._lines import Lines
+from tests.cli.terminal import Terminal
+from tests.mosquitto import Mosquitto
+
+
+class TerminalStream(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+async def test_piped_it_is_time_topic_payload(wired: Terminal, broker: Mosquitto) -> None:
+    """Three tab-separated cells without colours, each line at once; Ctrl-C ends it quietly with status 130."""
+    await broker.publish("halloween/fogger/status/availability", "online", retain=True)
+    running = await wired.start("watch")
+    await running.wait_out("availability\tonline\n")
+    await broker.publish("halloween/heartbeat/telemetry/tick", "7")
+    await broker.publish("other/topic", "unseen")
+    await broker.publish("halloween/heartbeat/telemetry/tick", "8")
+    await running.wait_out("tick\t8\n")
+    running.send(signal.SIGINT)
+    finished = await running.end(5)
+    assert finished.status == 130
+    assert "Traceback" not in finished.err
+    moment, topic, payload = finished.out.splitlines()[1].split("\t")
+    assert (topic, payload) == ("halloween/heartbeat/telemetry/tick", "7")
+    assert len(moment) == len("12:34:56.789")
+    assert "unseen" not in finished.out
+    assert "\x1b" not in finished.out
+
+
+async def test_of_one_prop_alone(wired: Terminal, broker: Mosquitto) -> None:
+    """`watch fogger` leaves the others out."""
+    await broker.publish("halloween/heartbeat/telemetry/tick", "7", retain=True)
+    await broker.publish("halloween/fogger/telemetry/fog", "true", retain=True)
+    running = await wired.start("watch", "fogger")
+    await running.wait_out("fog\ttrue\n")
+    await broker.publish("halloween/fogger/telemetry/fog", "false")
+    await running.wait_out("fog\tfalse\n")
+    assert "heartbeat" not in running.out
+
+
+async def test_it_lives_through_a_restart_of_the_broker(wired: Terminal, broker: Mosquitto) -> None:
+    """A line on stderr when the broker goes, one when it is back, and the messages after that."""
+    running = await wired.start("watch")
+    await running.wait_err("connected")
+    broker.stop()
+    await running.wait_err("lost the broker")
+    broker.start()
+    await broker.publish("halloween/fogger/telemetry/fog", "true", retain=True)
+    await running.wait_out("fog\ttrue\n")
+
+
+async def test_a_closed_pipe_ends_it_quietly(wired: Terminal, broker: Mosquitto) -> None:
+    """`watch | head -1`: when nobody reads any more it ends, with status 0 and without a word."""
+    running = await wired.start("watch", LOG_LEVEL="ERROR")
+    await broker.publish("halloween/fogger/telemetry/fog", "true", retain=True)
+    await running.wait_out("fog\ttrue\n")
+    await running.close_out()
+    await broker.publish("halloween/fogger/telemetry/fog", "false")
+    finished = await running.end(10)
+    assert (finished.status, finished.err) == (0, "")
+
+
+async def test_what_cannot_be_shown_is_escaped(wired: Terminal, broker: Mosquitto) -> None:
+    """Neither bytes that are no UTF-8, nor control characters, nor line feeds get through to the terminal."""
+    running = await wired.start("watch")
+    await broker.publish("halloween/fogger/telemetry/raw", b"\xff\xfe", retain=True)
+    await broker.publish("halloween/fogger/telemetry/red", "\x1b[31m\r\n\x9b\u202e", retain=True)
+    await running.wait_out("raw\t\\xff\\xfe\n")
+    await running.wait_out("red\t\\x1b[31m\\r\\n\\x9b\\u202e\n")
+    await broker.publish("halloween/fogger/telemetry/empty", "")
+    await running.wait_out("empty\t\n")
+
+
+def test_a_terminal_gets_colours_and_the_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Topics have colours by kind; a long payload is cut and its size told; what was retained is marked."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    stream = TerminalStream()
+    lines = Lines(stream)
+    lines.write("halloween/fogger/status/error", b"x" * 5_000, retained=False)
+    lines.write("halloween/fogger/telemetry/fog", b"\x1b[2Jtrue [bold]", retained=True)
+    first, second = stream.getvalue().splitlines()
+    assert "\x1b[1;31mhalloween/fogger/status/error" in first
+    assert "x… (5,000 bytes)" in first
+    assert len(first) < 4_300
+    assert "\x1b[32mhalloween/fogger/telemetry/fog" in second
+    assert "\\x1b[2Jtrue [bold]" in second
+    assert "(retained)" in second

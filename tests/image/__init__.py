@@ -1,0 +1,1 @@
+"""The container image, tried: `just image-test` builds it first."""

@@ -1,0 +1,186 @@
+"""Commands: any bytes are a Command or a CommandError, and what we send is what is read."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from halloween_host.commands import MAX_ACTION_CHARS, MAX_COMMAND_BYTES, Command, encode_command, parse_command
+from halloween_host.errors import CommandError, PayloadError
+from tests.strategies import Colour, Lamp, actions, json_values, utf8_text
+
+_BITS = b'{"action": |"args": |"ping"|ping| |{|}|[|]|,|5|NaN|\\ud800|_|-'.split(b"|")
+near_commands = st.lists(st.sampled_from([*_BITS, b"\xff"]), max_size=12).map(b"".join)
+
+
+@given(st.binary() | near_commands | utf8_text.map(str.encode))
+def test_any_bytes_are_a_command_or_a_command_error(payload: bytes) -> None:
+    """Nothing else leaves `parse_command`, and a command's action is always a public identifier."""
+    try:
+        command = parse_command(payload)
+    except CommandError:
+        return
+    assert command.action.isidentifier()
+    assert not command.action.startswith("_")
+    assert len(command.action) <= MAX_ACTION_CHARS
+    assert command.text is None or isinstance(command.text, str)
+
+
+@given(json_values)
+def test_any_json_is_a_command_or_a_command_error(value: object) -> None:
+    """Also as the value of `action`, and as the whole payload."""
+    assert parse_command(json.dumps({"action": "ping", "args": value}).encode()) == Command("ping", value)
+    for payload in (value, {"action": value}):
+        with contextlib.suppress(CommandError):
+            parse_command(json.dumps(payload).encode())
+
+
+@given(actions, json_values)
+def test_what_is_encoded_is_what_is_parsed(action: str, args: object) -> None:
+    """Encode, then parse: the same arguments, and the action with - and / as _."""
+    command = parse_command(encode_command(action, args))
+    assert command == Command(unicodedata.normalize("NFKC", action.replace("-", "_").replace("/", "_")), args)
+    assert repr(command.args) == repr(args), "1 is not True, 1.0 is not 1"
+
+
+@given(actions, utf8_text.filter(lambda text: text == text.strip() and text))
+def test_plain_text_is_action_then_the_rest(action: str, rest: str) -> None:
+    """``<action> <rest>`` gives the rest as it is, inner white space included."""
+    assert parse_command(f"{action} \t {rest}".encode()).args == rest
+
+
+@pytest.mark.parametrize(
+    ("payload", "expected"),
+    [
+        (b"ping", Command("ping")),
+        (b"ping hello", Command("ping", "hello")),
+        (b"ping   hello  world ", Command("ping", "hello  world ")),
+        (b"fire 750\n", Command("fire", "750")),
+        (b"fire 750\r\n", Command("fire", "750")),
+        (b"say one\ntwo\n", Command("say", "one\ntwo")),
+        (b"set-mode/now x", Command("set_mode_now", "x")),
+        (b'{"action": "ping", "args": "hello"}', Command("ping", "hello")),
+        (b' {"action": "ping"}\n', Command("ping")),
+        (b'{"action": "ping", "args": null, "id": 7}', Command("ping")),
+        (b'{"action": "fire", "args": {"ms": [1, 2.5, true]}}', Command("fire", {"ms": [1, 2.5, True]})),
+        (b"true", Command("true")),
+        (b'{"action": "spr\\u00fchen", "args": "\\ud83c\\udf83"}', Command("sprühen", "🎃")),
+        ("cafe\u0301 au lait".encode(), Command("café", "au lait")),
+    ],
+)
+def test_commands(payload: bytes, expected: Command) -> None:
+    """What the wire's contract calls a command."""
+    assert parse_command(payload) == expected
+
+
+@pytest.mark.parametrize(
+    ("payload", "said"),
+    [
+        (b"", "empty payload; send"),
+        (b" \n\t", "empty payload; send"),
+        (b"ping " + b"x" * 1_048_576, "payload of 1,048,581 bytes, at most 65,536"),
+        (b"ping \xff", "payload is not UTF-8: byte 0xff at 5"),
+        (b'{"action": "ping", "args": ' + b"[" * 30_000, "JSON is nested too deep, at most 100 levels"),
+        (b'{"action": "ping", "args": ' + b"[" * 100 + b"]" * 100 + b"}", "JSON is nested too deep"),
+        (b'{"args": 5, "acton": "ping"}', "the JSON object has no 'action', only 'args', 'acton'"),
+        (b"{}", "the JSON object has no 'action', only nothing"),
+        (b'{"action": 5}', "'action' must be text, got 5"),
+        (b'{"action": null}', "'action' must be text, got null"),
+        (b'{"action": true}', "'action' must be text, got true"),
+        (b'{"action": ["ping"]}', "'action' must be text, got a JSON list"),
+        (b'{"action": {}}', "'action' must be text, got a JSON object"),
+        (b'{"action": ""}', "'' is no action"),
+        (b'{"action": "ping", "args": NaN}', "NaN is no JSON number"),
+        (b'{"action": "ping", "args": -Infinity}', "-Infinity is no JSON number"),
+        (b'{"action": "ping", "args": 1e999}', "1e999 is too large for a number"),
+        (b'{"action": "ping", "args": ' + b"9" * 5_000 + b"}", "digits"),
+        (b'{"action": "ping", "args": "\\ud800"}', "lone surrogate"),
+        (b'{"action": "ping", "args": {"\\udfff": 1}}', "lone surrogate"),
+        (b'{"action": "ping"', "broken JSON at line 1 column 18: Expecting ',' delimiter"),
+        (b'{"action": "ping"} {}', "broken JSON at line 1 column 20: Extra data"),
+        (b'["ping"]', "is no action: letters, digits and '_'"),
+        (b'"ping"', "is no action"),
+        (b"5", "'5' is no action"),
+        (b"__init__", "'__init__' is no action: it starts with '_'"),
+        (b"_ticker", "'_ticker' is no action: it starts with '_'"),
+        (b"-stop", "'_stop' is no action: it starts with '_' (or '-' or '/')"),
+        (b'{"action": "__class__", "args": 1}', "'__class__' is no action"),
+        (b"pi.ng", "'pi.ng' is no action"),
+        (b"a" * 129, "'aaaaaaaaaaaaaaaaaaaa'… is no action: 129 characters, at most 128"),
+        (b"\x00", "is no action"),
+        ("\ufe33init".encode(), "is no action"),
+    ],
+)
+def test_what_is_no_command(payload: bytes, said: str) -> None:
+    """Each is refused in one short line that says what came and what was expected."""
+    with pytest.raises(CommandError) as caught:
+        parse_command(payload)
+    assert said in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+def test_the_deepest_json_that_is_taken() -> None:
+    """A hundred levels, the command's own object among them, on every version of Python."""
+    command = parse_command(b'{"action": "ping", "args": ' + b"[" * 99 + b"]" * 99 + b"}")
+    assert command.text == "[" * 99 + "]" * 99
+
+
+def test_the_longest_command_that_is_taken() -> None:
+    """65,536 bytes are a command, one more is none."""
+    payload = b"say " + b"x" * (MAX_COMMAND_BYTES - 4)
+    assert parse_command(payload).text == "x" * (MAX_COMMAND_BYTES - 4)
+    with pytest.raises(CommandError):
+        parse_command(payload + b"x")
+
+
+@pytest.mark.parametrize(
+    ("args", "text"),
+    [
+        (None, None),
+        ("as it is ", "as it is "),
+        (True, "true"),
+        (5, "5"),
+        (2.5, "2.5"),
+        ({"a": [1, None, "ü"]}, '{"a":[1,null,"ü"]}'),
+        ([], "[]"),
+    ],
+)
+def test_the_text_of_a_command(args: object, text: str | None) -> None:
+    """A handler that takes text gets numbers, booleans, objects and lists as their JSON text."""
+    assert Command("ping", args).text == text
+
+
+def test_commands_as_they_are_sent() -> None:
+    """Always both keys, and the action as it was given."""
+    assert encode_command("stop") == b'{"action": "stop", "args": null}'
+    assert encode_command("set-mode", "ü") == '{"action": "set-mode", "args": "ü"}'.encode()
+    assert encode_command("fire", {"a": [1, True]}) == b'{"action": "fire", "args": {"a": [1, true]}}'
+    assert encode_command("set", Lamp(3, colour=Colour.GREEN)) == (
+        b'{"action": "set", "args": {"pin": 3, "dimmed": false, "colour": "green"}}'
+    )
+
+
+@pytest.mark.parametrize("args", [float("nan"), object(), "\ud800", {"a": {1j}}, "x" * 65_536], ids=repr)
+def test_arguments_that_cannot_be_sent(args: object) -> None:
+    """They are refused where they are sent, not where they arrive."""
+    with pytest.raises(PayloadError, match="cannot send"):
+        encode_command("ping", args)
+
+
+@pytest.mark.parametrize("action", ["", "two words", "_private", "/x", "5", "a" * 129, 5, None])
+def test_actions_that_cannot_be_sent(action: str) -> None:
+    """No worker could ever be asked to do them."""
+    with pytest.raises(CommandError):
+        encode_command(action)
+
+
+@pytest.mark.parametrize("action", ["", "__init__", "a-b", "a b"])
+def test_a_command_is_checked_where_it_is_made(action: str) -> None:
+    """There is no Command whose action is no public identifier."""
+    with pytest.raises(CommandError):
+        Command(action)

@@ -1,0 +1,72 @@
+"""The router puts each command into its worker's mailbox, refuses what is retained, and mentions strangers once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import trio
+
+from halloween_host.commands import Command
+from halloween_host.errors import CommandError
+from halloween_host.mqtt import Message, Topic
+from halloween_host.outbox import Outbox
+from halloween_host.reporter import Reporter
+from halloween_host.router import Router
+from halloween_host.worker import Arrival
+
+
+class Recipient:
+    def __init__(self) -> None:
+        self.arrivals: list[Arrival] = []
+
+    def deliver(self, arrival: Arrival) -> None:
+        self.arrivals.append(arrival)
+
+
+def message(topic: str, payload: bytes, *, retain: bool = False) -> Message:
+    return Message(Topic(topic), payload, 1, retain, 0, None)
+
+
+async def route(*messages: Message) -> tuple[Recipient, list[str]]:
+    """Route them to a worker called fogger; what it got, and what was said on topics."""
+    fogger = Recipient()
+    outbox = Outbox(wake=lambda: None, clock=lambda: 0.0, dropped=lambda prop_id, text: None)
+    sender, receiver = trio.open_memory_channel[Sequence[Message]](1)
+    async with sender:
+        await sender.send(messages)
+    await Router({"fogger": fogger}, Reporter(outbox)).run(receiver)
+    return fogger, [f"{post.topic} {post.payload.decode()}" for post in outbox.take(100)]
+
+
+async def test_commands_arrive_parsed_and_in_order() -> None:
+    """Parsing happens once, here; what is no command arrives as its error."""
+    fogger, said = await route(message("halloween/fogger/cmd", b"start 3"), message("halloween/fogger/cmd", b"\xff"))
+    assert fogger.arrivals[0].command == Command("start", "3")
+    assert isinstance(fogger.arrivals[1].command, CommandError)
+    assert said == []
+
+
+async def test_a_retained_command_is_refused_and_the_line_says_how_to_delete_it() -> None:
+    """It would fire the prop again at every reconnect."""
+    fogger, said = await route(message("halloween/fogger/cmd", b"start", retain=True))
+    assert fogger.arrivals == []
+    assert said == [
+        "halloween/fogger/status/error a retained command was refused; delete it: mosquitto_pub -t halloween/fogger/cmd -r -n"
+    ]
+
+
+async def test_strangers_and_odd_topics_hurt_nobody() -> None:
+    """A prop without a worker, empty and odd levels, the host's own topic: ignored, the next command arrives."""
+    odd = [
+        "halloween/foger/cmd",
+        "halloween//cmd",
+        "halloween/cmd",
+        "/",
+        "halloween/a/b/cmd",
+        "halloween/worker_host/cmd",
+    ]
+    fogger, said = await route(
+        *[message(topic, b"start") for topic in odd * 2], message("halloween/fogger/cmd", b"stop")
+    )
+    assert [arrival.command for arrival in fogger.arrivals] == [Command("stop")]
+    assert len(said) == 1

@@ -1,0 +1,5 @@
+"""``from worker_host.base import BaseWorker``: the import of asyncio workers since 2025."""
+
+from halloween_host.legacy import BaseWorker
+
+__all__ = ["BaseWorker"]
