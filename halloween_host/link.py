@@ -90,7 +90,7 @@ class Link:
 
     async def run(self) -> None:
         """Connect, serve, come back; ends only by cancellation or when the session returns."""
-        attempt = 0
+        attempt = -1
         while True:
             connected_at = math.inf
             try:
