@@ -155,8 +155,13 @@ class Bridge:
         while self._in_flight:
             await self._wait_for_room()
         signature = {"nonce": self._nonce, "host": platform.node()}
-        await client.publish(self._nonce_topic, json.dumps(signature), qos=1, retain=True)
-        self._nonce_published = True
+        try:
+            await client.publish(self._nonce_topic, json.dumps(signature), qos=1, retain=True)
+            self._nonce_published = True
+        except MqttCodeError as error:
+            if not client.connected:
+                raise
+            _log.warning(f"a second host with our client id would not be noticed: {error}")
         while True:
             rung = self._doorbell.event
             for post in self.outbox.take(BATCH):
@@ -189,7 +194,7 @@ class Bridge:
 
         try:
             client.publish_nowait(post.topic, post.payload, post.qos, post.retain, properties, on_done=done)
-        except MqttCodeError as error:  # larger than the broker takes: it would be refused each time
+        except (MqttCodeError, ValueError, TypeError) as error:  # no broker would take it: too large, no such QoS
             self._in_flight.pop(number, None)
             _log.error(f"not published: {error}", worker=post.prop_id)
 

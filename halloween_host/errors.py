@@ -16,6 +16,7 @@ __all__ = [
     "LoadError",
     "ModelError",
     "PayloadError",
+    "QosError",
     "SettingsError",
     "SourceError",
     "SpawnError",
@@ -60,6 +61,14 @@ class PayloadError(HalloweenHostError):
         self.value = value
         self.reason = reason
         super().__init__(f"cannot send {type(value).__name__}: {reason}")
+
+
+class QosError(HalloweenHostError):
+    """A quality of service that MQTT does not have (MQTT 3.1.1, section 4.3)."""
+
+    def __init__(self, qos: object) -> None:
+        self.qos = qos
+        super().__init__(f"qos={qos!r}: 0, 1 or 2")
 
 
 class StructureError(HalloweenHostError):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
 
@@ -12,7 +13,7 @@ import attrs
 
 from halloween_host.legacy._places import name_of_function, name_of_thread
 
-__all__ = ["WorkerThreads"]
+__all__ = ["WorkerThreads", "settled"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -65,3 +66,12 @@ class WorkerThreads(ThreadPoolExecutor):
     def names(self) -> list[str]:
         """The calls that run now, as "thread in name (file:line)"."""
         return sorted(call.name() for call in list(self._calls) if call.thread)
+
+
+async def settled(futures: Collection[Future[Any]]) -> None:
+    """Wait, inside an asyncio loop, until calls have ended, whatever came of them."""
+    calls = [asyncio.wrap_future(future) for future in futures]
+    await asyncio.wait(calls)
+    for call in calls:
+        if not call.cancelled():
+            call.exception()  # seen: it was its caller's to handle

@@ -7,7 +7,7 @@ import math
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
 from contextlib import asynccontextmanager, suppress
 from contextvars import Context
 from functools import partial
@@ -18,7 +18,7 @@ import trio
 from typing_extensions import TypeVarTuple, Unpack
 
 from halloween_host.legacy._cpython import SteppedLoop, forget, is_real_clock
-from halloween_host.legacy._executor import WorkerThreads
+from halloween_host.legacy._executor import WorkerThreads, settled
 from halloween_host.legacy._places import name_of_coroutine
 
 __all__ = ["GuestLoop", "open_loop"]
@@ -185,7 +185,7 @@ class GuestLoop(SteppedLoop):
         await self.cancel_all()
         await self.run(self.put_away(), name=_OURS, grace_s=0)
         if futures := [future for pool in self.pools for future in pool.unfinished()]:
-            await self.run(_settled(futures), name=_OURS, grace_s=0)
+            await self.run(settled(futures), name=_OURS, grace_s=0)
 
     async def shut(self, seconds: float = GRACE_S) -> list[str]:
         """`wind_up` within `seconds`, whatever is cancelled around it, and end the drive; names what would not end."""
@@ -285,14 +285,6 @@ async def _kept(coroutine: Coroutine[Any, Any, T]) -> outcome.Outcome[T]:
         return outcome.Value(await coroutine)
     except (SystemExit, KeyboardInterrupt) as error:
         return outcome.Error(error)
-
-
-async def _settled(futures: Collection[Future[Any]]) -> None:
-    calls = [asyncio.wrap_future(future) for future in futures]
-    await asyncio.wait(calls)
-    for call in calls:
-        if not call.cancelled():
-            call.exception()  # seen: it was its caller's to handle
 
 
 def _set(event: trio.Event, _: object) -> None:

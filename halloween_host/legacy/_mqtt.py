@@ -8,11 +8,11 @@ from typing import Any, Final
 import attrs
 
 from halloween_host import topics
-from halloween_host.errors import PayloadError, TopicError
+from halloween_host.errors import TopicError
 from halloween_host.mqtt import Topic, Wildcard
 from halloween_host.outbox import Kind
 from halloween_host.payloads import legacy_value
-from halloween_host.worker import Arrival, Berth
+from halloween_host.worker import Arrival, Berth, check_qos
 
 __all__ = ["LegacyMessage", "LegacyMqtt"]
 
@@ -50,7 +50,7 @@ class LegacyMqtt:
             TopicError: when no message can be published on `topic`.
             PayloadError: when the text is no UTF-8, or there is no such QoS.
         """
-        _check_qos(qos)
+        check_qos(qos)
         try:
             Topic(topic)
         except ValueError as error:
@@ -77,7 +77,7 @@ class LegacyMqtt:
             TopicError: when `topic_filter` is no topic filter (MQTT 3.1.1, section 4.7).
             PayloadError: when there is no such QoS.
         """
-        _check_qos(qos)
+        check_qos(qos)
         try:
             Wildcard(topic_filter)
         except ValueError as error:
@@ -90,8 +90,3 @@ class LegacyMqtt:
         Handlers run one at a time, in a thread of this worker's own.
         """
         self._halloween_handlers.append(handler)
-
-
-def _check_qos(qos: object) -> None:
-    if qos not in (0, 1, 2):
-        raise PayloadError(qos, f"QoS {qos!r}: 0, 1 or 2")

@@ -2,7 +2,7 @@
 
 from halloween_host.worker._actions import Action, Call, bind, is_async, read_actions
 from halloween_host.worker._berth import Berth, Spawner
-from halloween_host.worker._common import CommonWorker
+from halloween_host.worker._common import CommonWorker, check_qos
 from halloween_host.worker._home import THREADS, Arrival, Blueprint, Home, HomeFactory, Reports
 from halloween_host.worker._native import BaseWorker
 from halloween_host.worker._reports import describe, place_of, shown_path, shown_place, split_cancelled
@@ -21,6 +21,7 @@ __all__ = [
     "Reports",
     "Spawner",
     "bind",
+    "check_qos",
     "describe",
     "is_async",
     "place_of",

@@ -8,15 +8,25 @@ from typing import Any, ClassVar, Literal
 
 from halloween_host import topics
 from halloween_host.commands import encode_command
-from halloween_host.errors import SpawnError
+from halloween_host.errors import QosError, SpawnError
 from halloween_host.outbox import Kind
 from halloween_host.worker._berth import Berth, Spawner
 
-__all__ = ["CommonWorker"]
+__all__ = ["CommonWorker", "check_qos"]
 
 #: Status keys that are the host's alone: a worker's own are dropped with a line (DESIGN of the wire: availability cannot be claimed).
 _HOSTS_KEYS = frozenset({"availability", "health"})
 _LINE_KEYS = frozenset({"error", "warn"})
+
+
+def check_qos(qos: object) -> None:
+    """Tell who wrote it, before the one sender of all workers finds out.
+
+    Raises:
+        QosError: when MQTT has no such quality of service.
+    """
+    if qos not in (0, 1, 2):
+        raise QosError(qos)
 
 
 class CommonWorker:
@@ -49,6 +59,7 @@ class CommonWorker:
             berth.spawner.stopped_itself()
 
     def _post(self, topic: str, payload: bytes, kind: Kind, qos: int, retain: bool) -> None:
+        check_qos(qos)
         self._halloween_berth.outlet.post(topic, payload, kind, qos, retain)
 
     def _post_telemetry(self, key: str, payload: bytes, qos: int, retain: bool) -> None:

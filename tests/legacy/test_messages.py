@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from halloween_host.errors import PayloadError, TopicError
+from halloween_host.errors import QosError, TopicError
 from halloween_host.legacy import LegacyMessage, open_legacy_home
 from halloween_host.worker import Arrival
 from tests.yard import Yard, open_yard
@@ -31,7 +31,7 @@ async def test_message_handlers_run_one_at_a_time_in_a_thread_of_their_own() -> 
             await super().start()
             self.mqtt.subscribe("halloween/+/telemetry/#", 1)
             self.mqtt.subscribe("lights/#")
-            for topic_filter, qos, error in (("a/#/b", 0, TopicError), ("a", 7, PayloadError)):
+            for topic_filter, qos, error in (("a/#/b", 0, TopicError), ("a", 7, QosError)):
                 with pytest.raises(error):
                     self.mqtt.subscribe(topic_filter, qos)
             self.mqtt.add_message_handler(self._hear)

@@ -14,7 +14,7 @@ import structlog
 import trio
 from trio.testing import MockClock
 
-from halloween_host.errors import PayloadError, TopicError
+from halloween_host.errors import QosError, TopicError
 from halloween_host.legacy import discard, loading, open_legacy_home
 from halloween_host.worker import Berth, Blueprint, Home, Reports
 from tests.yard import open_yard
@@ -32,7 +32,7 @@ async def test_mqtt_publish_sends_what_paho_would(autojump_clock: MockClock) -> 
             self.mqtt.publish("halloween/coffin/old", None, retain=True)
             self.mqtt.publish("lights/1", qos=2, payload={"on": True})
             self.mqtt.publish("halloween/fogger/status/availability", "online")
-            for topic, qos, error in (("a/#", 0, TopicError), ("", 0, TopicError), ("a", 3, PayloadError)):
+            for topic, qos, error in (("a/#", 0, TopicError), ("", 0, TopicError), ("a", 3, QosError)):
                 with pytest.raises(error):
                     self.mqtt.publish(topic, "x", qos)
             self.mqtt.publish("done")

@@ -81,3 +81,15 @@ async def test_asyncio_in_a_native_worker_names_the_import_to_change(autojump_cl
         assert "test_refusals.py:" in yard.heard[index]
         assert "import anyio" in yard.heard[index]
         assert "from worker_host.base import BaseWorker" in yard.heard[index]
+
+
+async def test_a_quality_of_service_that_mqtt_does_not_have_is_told_to_its_author(autojump_clock: MockClock) -> None:
+    """`qos=5` raises where it was written; nothing of it reaches the sender that all workers share."""
+
+    class Worker(BaseWorker):
+        async def do_say(self, arg: str | None) -> None:
+            self.telemetry("said", arg, qos=5)
+
+    async with open_yard(Worker) as yard:
+        yard.send("say boo")
+        await yard.expect("status/error say: QosError: qos=5: 0, 1 or 2")
