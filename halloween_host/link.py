@@ -144,7 +144,8 @@ class Link:
     def _judge(self, error: MqttError, lasted_s: float) -> None:
         """Say what happened, and tell a rival for our client id from a broker that is away."""
         connected = lasted_s > -math.inf
-        self._short = self._short + 1 if connected and lasted_s < SHORT_S else (0 if connected else self._short)
+        # A try that failed breaks the row: a rival does not take the broker away.
+        self._short = self._short + 1 if connected and lasted_s < SHORT_S else 0
         if lasted_s > CONTESTED_CAP_S:
             self._contested = False
         if isinstance(error, MqttCodeError) and error.reason_code == _TAKEN_OVER:
@@ -153,7 +154,7 @@ class Link:
             self.contest(f"{self._short} connections in a row were cut within {SHORT_S:g} s")
         else:
             what = "lost the broker" if connected else "cannot reach the broker"
-            self._say(f"{self._name}{what} at {self.address}: {error}")
+            self._say(f"{self._name}{what}: {error}")
 
     def _delay_s(self, attempt: int, lasted_s: float) -> float:
         if self._contested:

@@ -54,10 +54,13 @@ def say_and_sleep(pipe):
     time.sleep(60)
 class Worker(BaseWorker):
     def do_fork(self):
-        ours, theirs = multiprocessing.Pipe()
-        child = multiprocessing.get_context("fork").Process(target=say_and_sleep, args=(theirs,))
-        child.start()
-        ours.recv()
+        while True:
+            ours, theirs = multiprocessing.Pipe()
+            child = multiprocessing.get_context("fork").Process(target=say_and_sleep, args=(theirs,))
+            child.start()
+            if ours.poll(3):
+                break
+            child.kill()  # the fork of a process with threads may hang, in any Python program
         child.terminate()
         child.join()
         print("child ended with", child.exitcode)

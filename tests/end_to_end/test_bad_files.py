@@ -20,7 +20,7 @@ CONFIGS: list[tuple[str, str, bytes, str | None, str]] = [
     ("tabs", "config__yaml", b"lamp:\n\tpin: 4\n", ":2:1", "{}"),
     ("twice", "config__yaml", b"pin: 4\nname: a\npin: 5\n", ":3", "{}"),
     ("twice_json", "config__json", b'{\n  "pin": 4,\n  "pin": 5\n}\n', ":3", "{}"),
-    ("broken_json", "config__json", b'{\n  "pin": 4,\n}\n', ":3", "{}"),
+    ("broken_json", "config__json", b'{\n  "pin": 4\n  "name": 5}\n', ":3", "{}"),
     ("a_list", "config__yml", b"- 1\n- 2\n", ":1", "{}"),
     ("not_utf8", "config__yaml", b"name: \xff\xfe\n", "", "{}"),
     ("bom", "config__yaml", b"\xef\xbb\xbfpin: 4\n", None, '{"pin":4}'),
