@@ -58,7 +58,7 @@ async def _ask(stream: trio.SocketStream) -> Answer:
             await stream.send_all(_DISCONNECT)
             return Answer("broker")
     except trio.BrokenResourceError:
-        pass
+        pass  # it hung up on us: what came until then is judged below
     if len(received) >= 4 and received[0] == _CONNACK and received[1] >= 2:
         return Answer("broker")  # it refused us, and was gone before our DISCONNECT
     return Answer("stranger", f"it answered {received[:16]!r}" if received else "it closed the connection")

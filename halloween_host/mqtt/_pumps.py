@@ -129,7 +129,7 @@ class Pumps:
                 else:
                     await self._transport.readable()
         except anyio.ClosedResourceError:
-            pass
+            pass  # we closed it ourselves: whoever waits has been told by `lose`
         except OSError as error:
             self._broken(explain(error))
 
@@ -180,7 +180,7 @@ class Pumps:
                 else:
                     await wake.wait()
         except anyio.ClosedResourceError:
-            pass
+            pass  # we closed it ourselves: whoever waits has been told by `lose`
         except OSError as error:
             await self._ended_within(LAST_WORD_S)
             self._broken(explain(error))

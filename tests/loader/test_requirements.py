@@ -17,15 +17,15 @@ pyserial == 3.5 \\
 
 -r other.txt
 -c constraints.txt
---index-url https://example.invalid/simple
+--index-url https://example.invalid/index
 --hash=sha256:aa
 -e .
 ./wheels/mine-1.0-py3-none-any.whl
 mine-1.0-py3-none-any.whl
-../shared
+../lamps
 git+https://github.com/x/y.git@main#egg=y
-https://example.invalid/z-1.0.tar.gz
-z @ https://example.invalid/z-1.0.tar.gz
+https://example.invalid/z-1.0.zip
+z @ https://example.invalid/z-1.0.zip
 """
 
 
