@@ -19,6 +19,7 @@ from halloween_host.mailbox import Mailbox
 from halloween_host.outbox import Outbox, Outlet, Post
 from halloween_host.reporter import Reporter
 from halloween_host.states import State
+from halloween_host.supervisor._refusals import Refusals
 from halloween_host.supervisor._terms import Limits, Subscriptions
 from halloween_host.worker import Arrival, Berth, Blueprint, Home, HomeFactory, describe, place_of
 
@@ -70,6 +71,7 @@ class Supervisor:
         self._started = False
         self._stopped_itself = False
         self._stop_asked = trio.Event()
+        self._refusals = Refusals(outbox.now)
         self._refused = 0
         self._refusal_said_at = -math.inf
 
@@ -132,7 +134,8 @@ class Supervisor:
         self._reporter.error(self.prop_id, f"{action}: {describe(error, self._dialect)}", error)
 
     def refused(self, error: CommandError) -> None:
-        self._reporter.error(self.prop_id, str(error))
+        if (line := self._refusals.line(str(error))) is not None:
+            self._reporter.error(self.prop_id, line)
 
     def leaked(self, name: str) -> None:
         self._reporter.warning(self.prop_id, f"{name} was started past spawn() and still ran at the end: cancelled")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import anyio
 import pytest
+import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from halloween_host import BaseWorker
@@ -93,3 +94,17 @@ async def test_a_quality_of_service_that_mqtt_does_not_have_is_told_to_its_autho
     async with open_yard(Worker) as yard:
         yard.send("say boo")
         await yard.expect("status/error say: QosError: qos=5: 0, 1 or 2")
+
+
+async def test_the_same_refusal_over_and_over_is_five_lines_a_second(autojump_clock: MockClock) -> None:
+    """A flood of bad commands is no flood of lines: the next one says how many there were; other refusals are said at once."""
+    async with open_yard(Quiet) as yard:
+        await yard.expect("status/availability online")
+        for _ in range(1000):
+            yard.send("junk")
+        yard.send("trash")
+        await yard.expect("status/error trash: no such action; this worker has: ping")
+        await trio.sleep(1)
+        yard.send("junk")
+        await yard.expect("status/error junk: no such action; this worker has: ping (and 995 more like it)")
+        assert sum("junk" in line for line in yard.heard) == 6
