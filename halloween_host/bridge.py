@@ -98,7 +98,8 @@ class Bridge:
         lost: MqttError | None = None
         self._nonce_is_ours = self._nonce_published
         try:
-            await client.subscribe([(topics.ALL_COMMANDS, 1), (self._nonce_topic, 1)])
+            await client.subscribe(topics.ALL_COMMANDS, 1)
+            await self._watch_nonce(client)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._receive, client)
                 nursery.start_soon(self._send, client)
@@ -154,14 +155,7 @@ class Bridge:
             self._publish(client, post)
         while self._in_flight:
             await self._wait_for_room()
-        signature = {"nonce": self._nonce, "host": platform.node()}
-        try:
-            await client.publish(self._nonce_topic, json.dumps(signature), qos=1, retain=True)
-            self._nonce_published = True
-        except MqttCodeError as error:
-            if not client.connected:
-                raise
-            _log.warning(f"a second host with our client id would not be noticed: {error}")
+        await self._sign(client)
         while True:
             rung = self._doorbell.event
             for post in self.outbox.take(BATCH):
@@ -174,6 +168,27 @@ class Bridge:
             if not self._in_flight:
                 self._flushed.set()
             await rung.wait()
+
+    async def _watch_nonce(self, client: Client) -> None:
+        try:
+            await client.subscribe(self._nonce_topic, 1)
+        except MqttCodeError as error:
+            self._go_unwatched(client, error)
+
+    async def _sign(self, client: Client) -> None:
+        """Publish our nonce: whoever else connects with our client id reads it, as we read theirs."""
+        signature = {"nonce": self._nonce, "host": platform.node()}
+        try:
+            await client.publish(self._nonce_topic, json.dumps(signature), qos=1, retain=True)
+            self._nonce_published = True
+        except MqttCodeError as error:
+            self._go_unwatched(client, error)
+
+    def _go_unwatched(self, client: Client, error: MqttCodeError) -> None:
+        """A broker that forbids us the nonce is no reason to do without the broker."""
+        if not client.connected:
+            raise error
+        _log.warning(f"a second host with our client id would not be noticed: {error}")
 
     async def _wait_for_room(self) -> None:
         self._room = trio.Event()
