@@ -193,16 +193,23 @@ class Supervisor:
         await self._online_out.wait()  # an answer before that would be held with the telemetry, the newest alone
         while True:
             for arrival in await mailbox.take(BATCH):
-                try:
-                    if arrival.command is None or home.wants_arrivals:
-                        home.deliver(arrival)
-                    elif isinstance(arrival.command, Command):
-                        home.run(arrival.command)
-                    else:
-                        raise arrival.command
-                except CommandError as error:
-                    self.refused(error)
+                self._hand_over(home, arrival)
             await trio.lowlevel.checkpoint()
+
+    def _hand_over(self, home: Home, arrival: Arrival) -> None:
+        command = arrival.command
+        try:
+            if command is None or home.wants_arrivals:
+                home.deliver(arrival)
+            elif isinstance(command, Command):
+                home.run(command)
+            else:
+                raise command
+        except CommandError as error:
+            self.refused(error)
+        except BaseException as error:  # noqa: BLE001 the handler's border: looking it up runs the author's code (`__getattr__`)
+            action = command.action if isinstance(command, Command) else "on_message"
+            self.failed(action, error) if isinstance(error, Exception) else self.crashed(action, error)
 
     async def _name_slow_start(self) -> None:
         await trio.sleep(self._limits.start_timeout_s)

@@ -96,6 +96,22 @@ async def test_a_quality_of_service_that_mqtt_does_not_have_is_told_to_its_autho
         await yard.expect("status/error say: QosError: qos=5: 0, 1 or 2")
 
 
+async def test_a_worker_that_fails_while_its_handler_is_looked_up_harms_nobody(autojump_clock: MockClock) -> None:
+    """An author's `__getattr__` that raises KeyError is said as that action's failure; supervisor and worker live on."""
+
+    class Worker(Quiet):
+        def __getattr__(self, name: str) -> object:
+            return {"lamp": 1}[name]
+
+    async with open_yard(Worker) as yard:
+        await yard.expect("status/availability online")
+        yard.send("blink")
+        await yard.expect("status/error blink: KeyError: 'do_blink'")
+        yard.send("ping")
+        await yard.expect("telemetry/pong ok")
+        assert yard.supervisor.restarts == 0
+
+
 async def test_the_same_refusal_over_and_over_is_five_lines_a_second(autojump_clock: MockClock) -> None:
     """A flood of bad commands is no flood of lines: the next one says how many there were; other refusals are said at once."""
     async with open_yard(Quiet) as yard:
