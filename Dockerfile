@@ -28,6 +28,10 @@ RUN useradd --system --uid 900 --user-group --home-dir /app --shell /usr/sbin/no
 WORKDIR /app
 COPY --from=build /app/.venv .venv
 COPY props props
+# the latch of a panic outlives the container there
+RUN install -d -o halloween -g halloween -m 700 /var/lib/halloween
+VOLUME /var/lib/halloween
+ENV STATE_DIR=/var/lib/halloween
 ENV PATH=/app/.venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER halloween
 # asks the broker, as a stage hand would: is the host online, and does its uptime come

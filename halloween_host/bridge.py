@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import json
 import math
-import platform
-import secrets
 import threading
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, Protocol
 
+import attrs
 import structlog
 import trio
 
 from halloween_host import topics
-from halloween_host.mqtt import Client, Message, MqttCodeError, MqttError, PacketTypes, Properties, Receipt
-from halloween_host.outbox import COMMAND_AGE_S, Outbox, Post
+from halloween_host.asks import Asks
+from halloween_host.mqtt import (
+    AnyClient,
+    Message,
+    MqttCodeError,
+    PacketTypes,
+    Properties,
+    ProtocolVersion,
+    Receipt,
+    SubscribeOptions,
+)
+from halloween_host.outbox import Outbox, Post
 
-__all__ = ["Bridge", "Doorbell", "expire_commands"]
+__all__ = ["Bridge", "Doorbell", "Owner", "Signature", "expire_commands"]
 
 #: Publishes that wait for their PUBACK at most; beyond it the outbox waits, where commands age and values fold.
 IN_FLIGHT: Final = 1_000
@@ -61,31 +70,56 @@ async def expire_commands(outbox: Outbox, doorbell: Doorbell) -> None:
         await trio.sleep(EXPIRE_EVERY_S)
 
 
+class Owner(Protocol):
+    """Told what the bridge hears that is no command for a prop; every call is plain and quick."""
+
+    def link_up(self) -> None:
+        """The broker took our subscriptions on a new connection; nothing of it was routed yet."""
+
+    def link_down(self) -> None:
+        """That connection is lost."""
+
+    def hear_availability(self, prop_id: str, word: str) -> None:
+        """What a subscriber sees of a prop now."""
+
+    def hear_host_command(self, message: Message) -> None:
+        """A message on the host's own `cmd` topic."""
+
+    def taken_over(self, evidence: str) -> None:
+        """Another host surely has our client id now."""
+
+
+@attrs.frozen
+class Signature:
+    """What a host leaves, retained, under its client id: `nonce` is this run's alone, `host` names the machine."""
+
+    nonce: str
+    host: str
+
+
 class Bridge:
-    """Serves one connection after another. `announce` makes every worker post its availability anew.
-
-    `contest` is told when the retained nonce under our client id turns out to be another's.
-    """
-
-    contest: Callable[[str], None]
+    """Serves one connection after another."""
 
     def __init__(
         self,
         outbox: Outbox,
         batches: trio.MemorySendChannel[Sequence[Message]],
         doorbell: Doorbell,
+        owner: Owner,
+        asks: Asks,
         *,
         client_id: str,
-        announce: Callable[[], None],
+        signature: Signature,
     ) -> None:
         self.outbox = outbox
         #: Whether the broker took our subscription on the current connection.
         self.subscribed = False
         self._batches = batches
-        self._announce = announce
+        self._owner = owner
+        self._asks = asks
         self._nonce_topic = topics.nonce(client_id)
-        self._nonce = secrets.token_hex(8)
-        self._nonce_published = False
+        self._signature = signature
+        self._signed = False
         self._nonce_is_ours = False
         self._doorbell = doorbell
         self._flushed = trio.Event()
@@ -93,28 +127,26 @@ class Bridge:
         self._number = 0
         self._in_flight: dict[int, Post] = {}
 
-    async def serve(self, client: Client) -> None:
+    async def serve(self, client: AnyClient) -> None:
         """A `Session`: returns never; MqttError when the connection is lost."""
-        lost: MqttError | None = None
-        self._nonce_is_ours = self._nonce_published
+        self._nonce_is_ours = self._signed
         try:
-            await client.subscribe(topics.ALL_COMMANDS, 1)
+            # Under MQTT 5 a retained command says so also when it comes live (section 3.3.1.3); 3.1.1 hides it then.
+            live = SubscribeOptions(qos=1, retainAsPublished=True) if client.protocol is ProtocolVersion.V5 else 1
+            await client.subscribe([(topics.ALL_COMMANDS, live), (topics.availability("+"), 1)])
             await self._watch_nonce(client)
+            self.subscribed = True
+            self._owner.link_up()
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._receive, client)
                 nursery.start_soon(self._send, client)
-        except* MqttError as group:
-            error: BaseException = group
-            while isinstance(error, BaseExceptionGroup):
-                error = error.exceptions[0]
-            assert isinstance(error, MqttError)
-            lost = error
+                nursery.start_soon(self._asks.serve, client)
         finally:
-            self.subscribed = False
             self.outbox.link_down(self._in_flight.values())
             self._in_flight.clear()
-        if lost is not None:
-            raise lost
+            if self.subscribed:
+                self.subscribed = False
+                self._owner.link_down()
 
     async def flush(self) -> None:
         """Wait until the broker acknowledged all that the outbox held; never returns while it is away."""
@@ -123,34 +155,48 @@ class Bridge:
             self._doorbell.ring()
             await self._flushed.wait()
 
-    async def _receive(self, client: Client) -> None:
+    async def _receive(self, client: AnyClient) -> None:
         while True:
-            batch = await client.messages.batch()
-            own = [message for message in batch if str(message.topic) != self._nonce_topic]
-            if len(own) != len(batch):
-                self._read_nonces(batch)
-            if own:
-                await self._batches.send(own)
+            batch = [each for each in await client.messages.batch() if not self._hear(each)]
+            if batch:
+                await self._batches.send(batch)
 
-    def _read_nonces(self, batch: Sequence[Message]) -> None:
+    def _hear(self, message: Message) -> bool:
+        """Whether it was for the host itself."""
+        topic = str(message.topic)
+        if topic.endswith("/cmd") and topic != topics.HOST_COMMAND:
+            return False
+        if topic == topics.HOST_COMMAND:
+            self._owner.hear_host_command(message)
+        elif topic == self._nonce_topic:
+            self._read_nonce(message)
+        elif (parsed := topics.parse_topic(topic)) is None:
+            return False
+        elif parsed.kind == "ack":
+            self._asks.hear(parsed.prop_id, message)
+        elif parsed.kind == "status" and parsed.key == "availability":
+            self._owner.hear_availability(parsed.prop_id, bytes(message.payload).decode(errors="replace"))
+        else:
+            return False
+        return True
+
+    def _read_nonce(self, message: Message) -> None:
         """Another's nonce under our client id is proof that somebody took it over.
 
         But for a retained one on our first connection: an earlier run of ours left it.
         """
-        for message in batch:
-            if str(message.topic) == self._nonce_topic and (self._nonce_is_ours or not message.retain):
-                try:
-                    signature = json.loads(bytes(message.payload))
-                    theirs, where = str(signature["nonce"]), str(signature["host"])
-                except (ValueError, KeyError, TypeError):
-                    continue  # not written by a host: no proof of anything
-                if theirs != self._nonce:
-                    self.contest(f"a host on {where!r:.80} published its sign after ours")
+        if message.retain and not self._nonce_is_ours:
+            return
+        try:
+            signature = json.loads(bytes(message.payload))
+            theirs, where = str(signature["nonce"]), str(signature["host"])
+        except (ValueError, KeyError, TypeError):
+            return  # not written by a host: no proof of anything
+        if theirs != self._signature.nonce:
+            self._owner.taken_over(f"a host on {where!r:.80} published its sign after ours")
 
-    async def _send(self, client: Client) -> None:
+    async def _send(self, client: AnyClient) -> None:
         """Availability first and acknowledged, then the outbox in its order."""
-        self.subscribed = True
-        self._announce()
         for post in self.outbox.link_up():
             self._publish(client, post)
         while self._in_flight:
@@ -169,22 +215,22 @@ class Bridge:
                 self._flushed.set()
             await rung.wait()
 
-    async def _watch_nonce(self, client: Client) -> None:
+    async def _watch_nonce(self, client: AnyClient) -> None:
         try:
             await client.subscribe(self._nonce_topic, 1)
         except MqttCodeError as error:
             self._go_unwatched(client, error)
 
-    async def _sign(self, client: Client) -> None:
+    async def _sign(self, client: AnyClient) -> None:
         """Publish our nonce: whoever else connects with our client id reads it, as we read theirs."""
-        signature = {"nonce": self._nonce, "host": platform.node()}
+        signature = json.dumps(attrs.asdict(self._signature))
         try:
-            await client.publish(self._nonce_topic, json.dumps(signature), qos=1, retain=True)
-            self._nonce_published = True
+            await client.publish(self._nonce_topic, signature, qos=1, retain=True)
+            self._signed = True
         except MqttCodeError as error:
             self._go_unwatched(client, error)
 
-    def _go_unwatched(self, client: Client, error: MqttCodeError) -> None:
+    def _go_unwatched(self, client: AnyClient, error: MqttCodeError) -> None:
         """A broker that forbids us the nonce is no reason to do without the broker."""
         if not client.connected:
             raise error
@@ -194,12 +240,17 @@ class Bridge:
         self._room = trio.Event()
         await self._room.wait()
 
-    def _publish(self, client: Client, post: Post) -> None:
+    def _publish(self, client: AnyClient, post: Post) -> None:
+        if post.wanted is not None and not post.wanted():
+            return
         properties = None
         if post.kind == "command":
             # Under MQTT 5 the broker drops it too, when its receiver is away for longer (section 3.3.2.3.3).
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call] # paho's
-            properties.MessageExpiryInterval = int(COMMAND_AGE_S)
+            properties.MessageExpiryInterval = math.ceil(post.ttl_s)
+        elif post.correlation is not None:
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call] # paho's
+            properties.CorrelationData = post.correlation
         number = self._number = self._number + 1
         if post.qos:
             self._in_flight[number] = post

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 import unicodedata
+from contextlib import suppress
 from typing import Any, Final
 
 import attrs
@@ -11,10 +13,25 @@ import attrs
 from halloween_host.errors import CommandError, PayloadError
 from halloween_host.payloads import as_text, read_json, to_json
 
-__all__ = ["MAX_ACTION_CHARS", "MAX_COMMAND_BYTES", "Command", "encode_command", "parse_command"]
+__all__ = [
+    "DEFAULT_TTL_S",
+    "MAX_ACTION_CHARS",
+    "MAX_COMMAND_BYTES",
+    "MAX_ID_CHARS",
+    "MAX_SKEW_S",
+    "Command",
+    "encode_command",
+    "parse_command",
+    "remaining_s",
+]
 
 MAX_COMMAND_BYTES: Final = 65_536
 MAX_ACTION_CHARS: Final = 128
+MAX_ID_CHARS: Final = 128
+#: Seconds that a command is worth something, when its sender named an id and no time to live.
+DEFAULT_TTL_S: Final = 5.0
+#: Seconds that a sender's clock may be ahead of ours.
+MAX_SKEW_S: Final = 30.0
 
 _FORMS: Final = 'send "ping hello" or {"action": "ping", "args": "hello"}'
 _READ_AS_UNDERSCORE: Final = str.maketrans("-/", "__")
@@ -31,16 +48,38 @@ def _is_action(_instance: object, _attribute: object, action: Any) -> None:
         raise CommandError(f"{action!r} is no action: letters, digits and '_', no digit first; {_FORMS}")
 
 
+def _is_id(_instance: object, _attribute: object, id_: Any) -> None:
+    if id_ is not None and (isinstance(id_, bool) or not isinstance(id_, str | int | float)):
+        raise CommandError(f"an id is text or a number, got {_shown(id_)}")
+    # not str() of any number: Python refuses to write a very long one
+    if (isinstance(id_, int) and abs(id_) >= 10**MAX_ID_CHARS) or len(str(id_)) > MAX_ID_CHARS:
+        raise CommandError(f"an id has at most {MAX_ID_CHARS} characters")
+
+
+def _is_seconds(_instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= sys.float_info.max:
+        raise CommandError(f"{attribute.name!r} is seconds, a number of 0 or more, got {_shown(value)}")
+
+
 @attrs.frozen
 class Command:
     """What a worker is asked to do. `action` is a Python identifier without a leading ``_``; `args` is any JSON value.
 
+    With an `id` its outcome is told in acks, and it runs once however often it comes. `ts` is when it was sent (Unix seconds),
+    `ttl` how many seconds it is worth something.
+
     Raises:
-        CommandError: when `action` is no such identifier.
+        CommandError: when `action` is no such identifier, `id` no text or number of at most `MAX_ID_CHARS` characters, `ts` or
+            `ttl` no number of 0 or more.
     """
 
     action: str = attrs.field(validator=_is_action)
     args: object = None
+    id: str | int | float | None = attrs.field(default=None, validator=_is_id)
+    ts: float | None = attrs.field(default=None, validator=_is_seconds)
+    ttl: float | None = attrs.field(default=None, validator=_is_seconds)
 
     @property
     def text(self) -> str | None:
@@ -56,7 +95,8 @@ def parse_command(payload: bytes) -> Command:
 
     Raises:
         CommandError: for all other bytes: empty, not UTF-8, over `MAX_COMMAND_BYTES`, an action that is no identifier
-            or starts with ``_``, a JSON object without a text `action`, JSON that is broken, too deep or holds NaN.
+            or starts with ``_``, a JSON object without a text `action`, JSON that is broken, too deep or holds NaN, an `id`,
+            `ts` or `ttl` of a wrong type (null is none). It has the `id`, where the object has one, so that it can be answered.
     """
     if len(payload) > MAX_COMMAND_BYTES:
         raise CommandError(f"payload of {len(payload):,} bytes, at most {MAX_COMMAND_BYTES:,}")
@@ -72,18 +112,45 @@ def parse_command(payload: bytes) -> Command:
     return Command(_read(words[0]), words[1] if len(words) == 2 else None)
 
 
-def encode_command(action: str, args: object = None) -> bytes:
-    """``{"action": "stop", "args": null}``: always both keys, `action` as it was given.
+def encode_command(
+    action: str,
+    args: object = None,
+    *,
+    id: str | int | float | None = None,
+    ts: float | None = None,
+    ttl: float | None = None,
+) -> bytes:
+    """``{"action": "stop", "args": null}``: always both keys, `action` as it was given; `id`, `ts` and `ttl` where given.
 
     Raises:
-        CommandError: when `action` is no identifier (``-`` and ``/`` read as ``_``) or starts with ``_``.
+        CommandError: as `Command` (``-`` and ``/`` in an action read as ``_``).
         PayloadError: when `args` is no JSON value, or the command is longer than `MAX_COMMAND_BYTES`.
     """
-    Command(_read(action))
-    payload = to_json({"action": action, "args": args}, compact=False).encode()
+    Command(_read(action), None, id, ts, ttl)
+    extra = {key: value for key, value in (("id", id), ("ts", ts), ("ttl", ttl)) if value is not None}
+    payload = to_json({"action": action, "args": args, **extra}, compact=False).encode()
     if len(payload) > MAX_COMMAND_BYTES:
         raise PayloadError(args, f"the command has {len(payload):,} bytes, at most {MAX_COMMAND_BYTES:,}")
     return payload
+
+
+def remaining_s(command: Command, now: float) -> float | None:
+    """Seconds that a command which arrives at `now` (Unix seconds) is still worth something; None for as long as it likes.
+
+    A `ttl` without `ts` counts from its arrival.
+
+    Raises:
+        CommandError: when it is too old, or its sender's clock is more than `MAX_SKEW_S` ahead of ours.
+    """
+    if command.ts is not None and command.ts - now > MAX_SKEW_S:
+        ahead = f"its ts is {command.ts - now:,.0f} s ahead of this host's clock"
+        raise CommandError(f"refused, clock skew: {ahead} (at most {MAX_SKEW_S:g} s)", action=command.action)
+    if command.ttl is None:
+        return None
+    age = max(0.0, now - command.ts) if command.ts is not None else 0.0
+    if age > command.ttl:
+        raise CommandError(f"refused, it is {age:,.1f} s old and was worth {command.ttl:g} s", action=command.action)
+    return command.ttl - age
 
 
 def _read(action: str) -> str:
@@ -101,13 +168,23 @@ def _parse_object(text: str) -> Command:
         raise CommandError(f"broken JSON at line {error.lineno} column {error.colno}: {error.msg}") from None
     except ValueError as error:
         raise CommandError(str(error)) from None
+    try:
+        return _command_of(data)
+    except CommandError as error:
+        with suppress(CommandError):
+            _is_id(None, None, id_ := data.get("id"))
+            error.id = id_
+        raise
+
+
+def _command_of(data: dict[str, Any]) -> Command:
     action = data.get("action")
     if "action" not in data:
         keys = ", ".join(repr(key)[:40] for key in list(data)[:5])
         raise CommandError(f"the JSON object has no 'action', only {keys or 'nothing'}; {_FORMS}")
     if not isinstance(action, str):
         raise CommandError(f"'action' must be text, got {_shown(action)}")
-    return Command(_read(action), data.get("args"))
+    return Command(_read(action), data.get("args"), data.get("id"), data.get("ts"), data.get("ttl"))
 
 
 def _shown(value: object) -> str:

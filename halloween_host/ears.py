@@ -14,7 +14,7 @@ import structlog
 import trio
 
 from halloween_host import topics
-from halloween_host.mqtt import Client, Message, MqttCodeError
+from halloween_host.mqtt import AnyClient, Message, MqttCodeError
 
 __all__ = ["Ear"]
 
@@ -59,7 +59,7 @@ class Ear:
             self._reset = trio.Event()
             await serve_forever()
 
-    async def serve(self, client: Client) -> None:
+    async def serve(self, client: AnyClient) -> None:
         """A `Session`; returns after `reset`."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._subscribe_all, client)
@@ -67,14 +67,14 @@ class Ear:
             await self._reset.wait()
             nursery.cancel_scope.cancel()
 
-    async def _receive(self, client: Client) -> None:
+    async def _receive(self, client: AnyClient) -> None:
         while True:
             for message in await client.messages.batch():
                 # the worker's own commands come by the host's subscription
                 if str(message.topic) != self._own:
                     self._hear(message)
 
-    async def _subscribe_all(self, client: Client) -> None:
+    async def _subscribe_all(self, client: AnyClient) -> None:
         done: dict[str, int] = {}
         while True:
             self._changed = trio.Event()

@@ -7,8 +7,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 __all__ = [
+    "AskError",
     "BrokerError",
+    "CommandCancelled",
     "CommandError",
+    "CommandFailed",
+    "CommandRefused",
     "ConfigError",
     "HalloweenHostError",
     "InvalidConfig",
@@ -20,6 +24,8 @@ __all__ = [
     "SettingsError",
     "SourceError",
     "SpawnError",
+    "StageError",
+    "StateError",
     "StructureError",
     "TopicError",
     "did_you_mean",
@@ -48,10 +54,47 @@ class TopicError(HalloweenHostError):
 class CommandError(HalloweenHostError):
     """A payload on a `cmd` topic is no command; for a file you get `SourceError`, for a value `StructureError`."""
 
-    def __init__(self, reason: str, *, action: str | None = None) -> None:
+    def __init__(
+        self,
+        reason: str,
+        *,
+        action: str | None = None,
+        id: str | float | None = None,
+    ) -> None:
         self.reason = reason
         self.action = action
+        self.id = id
         super().__init__(f"{action}: {reason}" if action else reason)
+
+
+class AskError(HalloweenHostError):
+    """`ask` got an answer, and it was not the handler's value. `reason` is the answer's own word."""
+
+    how = "answered"
+
+    def __init__(self, prop_id: str, action: str, reason: str) -> None:
+        self.prop_id = prop_id
+        self.action = action
+        self.reason = reason
+        super().__init__(f"{prop_id} {self.how} {action!r}: {reason}")
+
+
+class CommandFailed(AskError):
+    """The handler that was asked raised, or took longer than its timeout."""
+
+    how = "failed at"
+
+
+class CommandRefused(AskError):
+    """The command was not taken: no such action, offline, too old, cooling down, a full mailbox, a panic."""
+
+    how = "refused"
+
+
+class CommandCancelled(AskError):
+    """The command was taken and its handler cancelled: by a newer command, a stop, a crash or a panic."""
+
+    how = "cancelled"
 
 
 class PayloadError(HalloweenHostError):
@@ -164,3 +207,11 @@ class SpawnError(HalloweenHostError):
 
 class BrokerError(HalloweenHostError):
     """The embedded broker could not be brought up, or went away."""
+
+
+class StageError(HalloweenHostError):
+    """A rehearsal cannot go on: a worker reached for the real world, or an expectation was not met in time."""
+
+
+class StateError(HalloweenHostError):
+    """The folder of the host's own state cannot be used: another host has it."""

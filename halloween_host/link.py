@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-import ssl
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -13,7 +12,8 @@ import structlog
 import trio
 
 from halloween_host.backoff import full_jitter
-from halloween_host.mqtt import Client, MqttCodeError, MqttError, MqttTimeoutError, ProtocolVersion, Will
+from halloween_host.dial import Dial
+from halloween_host.mqtt import AnyClient, MqttCodeError, MqttError, MqttTimeoutError, ProtocolVersion, Will
 from halloween_host.settings import BrokerSettings
 
 __all__ = ["Link", "Session"]
@@ -26,7 +26,6 @@ SHORT_S: Final = 5.0
 SHORT_IN_A_ROW: Final = 3
 #: The same trouble is said again after this many seconds, with the number of tries.
 REPEAT_S: Final = 60.0
-CONNECT_TIMEOUT_S: Final = 10.0
 
 #: CONNACK: 1 (MQTT 3.1.1, section 3.2.2.3) and 132 (MQTT 5, section 3.2.2.2), unsupported protocol version.
 _UNSUPPORTED: Final = (1, 132)
@@ -35,7 +34,7 @@ _TAKEN_OVER: Final = 142
 
 _log: Final = structlog.stdlib.get_logger()
 
-Session = Callable[[Client], Awaitable[None]]
+Session = Callable[[AnyClient], Awaitable[None]]
 
 
 @attrs.define
@@ -50,79 +49,89 @@ class _Trouble:
 class Link:
     """`session` is run on every connection, until the connection is lost or it returns.
 
-    `name` stands in the log when this is not the host's own connection. `random_` gives the jitter.
+    `name` stands in the log when this is not the host's own connection. `taken_over` is told that another client surely has
+    our client id now; the link is over then. `failed`, where given, is told of every attempt that failed, and the log is not.
+    `random_` gives the jitter.
     """
 
     def __init__(
         self,
         broker: BrokerSettings,
+        dial: Dial,
         session: Session,
         *,
         client_id: str,
         will: Will | None = None,
-        tls: ssl.SSLContext | None = None,
         name: str = "",
+        taken_over: Callable[[str], None],
+        failed: Callable[[MqttError], None] | None = None,
         random_: Callable[[], float] = random.random,
     ) -> None:
         self._broker = broker
+        self._dial = dial
         self._session = session
         self._client_id = client_id
         self._will = will
-        self._tls = tls
         self._name = f"{name}: " if name else ""
+        self._taken_over = taken_over
+        self._failed = failed
         self._random = random_
         self._protocol = ProtocolVersion.V311 if broker.protocol == "3.1.1" else ProtocolVersion.V5
         self._trouble = _Trouble()
         self._guessing = False  # 3.1.1 is tried because MQTT 5 got no answer
         self._short = 0
         self._contested = False
+        self._hurry = trio.Event()
 
     @property
     def address(self) -> str:
         return f"{self._broker.host}:{self._broker.port}"
 
-    def contest(self, evidence: str) -> None:
-        """Somebody else connects with our client id: say so once, and from now on come back slowly."""
-        if not self._contested:
-            self._contested = True
-            fix = "give each host its own MQTT_CLIENT_ID"
-            _log.error(f"{self._name}another client uses our client id {self._client_id!r} ({evidence}); {fix}")
-
     async def run(self) -> None:
-        """Connect, serve, come back; ends only by cancellation or when the session returns."""
+        """Connect, serve, come back; ends only by cancellation, when the session returns or another took our client id."""
         attempt = -1
         while True:
             connected_at = math.inf
+            self._hurry = trio.Event()
             try:
-                async with self._client() as client:
+                async with self._dial(self._client_id, self._protocol, self._will) as client:
                     connected_at = trio.current_time()
                     self._say_connected()
-                    await self._session(client)
+                    await self._serve(client)
                     return
             except MqttError as error:
                 lasted_s = trio.current_time() - connected_at
+                if isinstance(error, MqttCodeError) and error.reason_code == _TAKEN_OVER:
+                    self._taken_over("the broker says: session taken over")
+                    return
                 if lasted_s == -math.inf and self._fall_back(error):
                     continue
                 self._judge(error, lasted_s)
                 attempt = 0 if lasted_s > -math.inf and not self._contested else attempt + 1
-            await trio.sleep(self._delay_s(attempt, lasted_s))
+            if connected_at < math.inf:
+                self._hurry = trio.Event()  # what was said of that connection spares the next one no wait
+            with trio.move_on_after(self._delay_s(attempt, lasted_s)):
+                await self._hurry.wait()
 
-    def _client(self) -> Client:
-        broker = self._broker
-        assert broker.host is not None, "an embedded broker's address is filled in before"
-        return Client(
-            broker.host,
-            broker.port,
-            username=broker.username,
-            password=broker.password,
-            identifier=self._client_id,
-            protocol=self._protocol,
-            will=self._will,
-            tls_context=self._tls,
-            transport=broker.transport,
-            keepalive=broker.keepalive_s,
-            timeout=CONNECT_TIMEOUT_S,
-        )
+    def hurry(self) -> None:
+        """The broker is there: whoever waits for the next try need not."""
+        if not self._contested:
+            self._hurry.set()
+
+    async def _serve(self, client: AnyClient) -> None:
+        """The session; a lost connection is one MqttError, however many of its tasks found out."""
+        try:
+            await self._session(client)
+        except BaseExceptionGroup as group:
+            lost, rest = group.split(MqttError)
+            if lost is None:
+                raise
+            if rest is not None:  # cancelled at the same moment: the lost connection is no news any more
+                raise rest from None
+            error: BaseException = lost
+            while isinstance(error, BaseExceptionGroup):
+                error = error.exceptions[0]
+            raise error from None
 
     def _fall_back(self, error: MqttError) -> bool:
         """Whether to try MQTT 3.1.1 at once: the broker refused MQTT 5, or said nothing to it."""
@@ -144,17 +153,25 @@ class Link:
     def _judge(self, error: MqttError, lasted_s: float) -> None:
         """Say what happened, and tell a rival for our client id from a broker that is away."""
         connected = lasted_s > -math.inf
+        if not connected and self._failed is not None:
+            self._failed(error)
+            return
         # A try that failed breaks the row: a rival does not take the broker away.
         self._short = self._short + 1 if connected and lasted_s < SHORT_S else 0
         if lasted_s > CONTESTED_CAP_S:
             self._contested = False
-        if isinstance(error, MqttCodeError) and error.reason_code == _TAKEN_OVER:
-            self.contest("the broker says: session taken over")
-        elif self._short >= SHORT_IN_A_ROW:
-            self.contest(f"{self._short} connections in a row were cut within {SHORT_S:g} s")
-        else:
+        if self._short >= SHORT_IN_A_ROW:
+            self._contest(f"{self._short} connections in a row were cut within {SHORT_S:g} s")
+        elif self._failed is None:
             what = "lost the broker" if connected else "cannot reach the broker"
             self._say(f"{self._name}{what}: {error}")
+
+    def _contest(self, evidence: str) -> None:
+        """Somebody else may connect with our client id: say so once, and from now on come back slowly."""
+        if not self._contested:
+            self._contested = True
+            fix = "give each host its own MQTT_CLIENT_ID"
+            _log.error(f"{self._name}another client uses our client id {self._client_id!r} ({evidence}); {fix}")
 
     def _delay_s(self, attempt: int, lasted_s: float) -> float:
         if self._contested:
@@ -176,6 +193,6 @@ class Link:
     def _say_connected(self) -> None:
         self._trouble = _Trouble()
         self._guessing = False
-        if not self._contested:
+        if not self._contested and self._failed is None:
             version = "5" if self._protocol is ProtocolVersion.V5 else "3.1.1"
             _log.info(f"{self._name}connected, MQTT {version}", broker=self.address, client_id=self._client_id)

@@ -7,13 +7,16 @@ microseconds, never waits and never raises. Whoever drains it (`halloween_host.l
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Final, Literal
 
 import attrs
 
-__all__ = ["CAPACITY", "COMMAND_AGE_S", "LINES_KEPT", "Kind", "Outbox", "Outlet", "Post"]
+from halloween_host import topics
+
+__all__ = ["CAPACITY", "COMMAND_AGE_S", "LINES_KEPT", "Kind", "Outbox", "Post"]
 
 #: Messages that wait at most. Beyond it only the newest value per topic is kept; when that is full too, the oldest goes, counted and said.
 CAPACITY: Final = 10_000
@@ -22,13 +25,20 @@ COMMAND_AGE_S: Final = 5.0
 #: `status/error` and `status/warn` lines kept while the broker is away; beyond it the oldest goes.
 LINES_KEPT: Final = 200
 
+#: Commands of `safe()` remembered until they come back from the broker.
+ECHOES_KEPT: Final = 1_000
+
 _Key = int | tuple[str, bool]
-Kind = Literal["availability", "command", "telemetry", "status", "line"]
+Kind = Literal["availability", "command", "safe", "ack", "telemetry", "status", "line"]
 
 
 @attrs.frozen
 class Post:
-    """One message on its way out. `posted_at` is in seconds of the outbox's clock; `out` is called once its PUBACK came."""
+    """One message on its way out. A command of `safe()` has a kind of its own: it never grows old.
+
+    `posted_at` is in seconds of the outbox's clock; `out` is called once its PUBACK came. `wanted` is asked when it is about to
+    leave: what is wanted no more does not. `correlation` is what an answer carries back to who asked (MQTT 5, section 3.3.2.3.6).
+    """
 
     prop_id: str
     topic: str
@@ -37,10 +47,13 @@ class Post:
     qos: int = 0
     retain: bool = False
     posted_at: float = 0.0
+    correlation: bytes | None = None
+    ttl_s: float = COMMAND_AGE_S
     out: Callable[[], None] | None = attrs.field(default=None, eq=False, repr=False)
+    wanted: Callable[[], bool] | None = attrs.field(default=None, eq=False, repr=False)
 
     def expired(self, now: float) -> bool:
-        return self.kind == "command" and now - self.posted_at > COMMAND_AGE_S
+        return self.kind == "command" and now - self.posted_at > self.ttl_s
 
 
 class Outbox:
@@ -58,24 +71,61 @@ class Outbox:
         self._dropped = dropped
         self._lock = threading.Lock()
         self._waiting: dict[_Key, Post] = {}
+        self._first: deque[Post] = deque()  # of `safe()`: what a broker that is away gets before all else
+        #: By topic and payload: how often, and whether a prop's own worker sent it.
+        self.echoes: dict[tuple[str, bytes], tuple[int, bool]] = {}
         self._lines = 0
         self._commands = 0
         self._next = 0
         self._folding = True
+        self._latched = False
+        #: Commands that a panic kept from leaving.
+        self.refused = 0
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._waiting) + len(self._first)
 
     def now(self) -> float:
         """Seconds on the clock by which commands age."""
         return self._clock()
+
+    def latch(self) -> None:
+        """A panic: no command leaves any more, those that wait included; what `safe()` sends does."""
+        with self._lock:
+            self._latched = True
+            self._refill(list(self._waiting.values()), folding=self._folding)
+
+    def refuse_command(self) -> None:
+        """Count a command that was kept from leaving before it came here."""
+        with self._lock:
+            self.refused += 1
+
+    def is_echo(self, topic: str, payload: bytes, *, own: bool) -> bool:
+        """Whether a message is one of `safe()`'s coming back to us, meant for firmware; each counts once.
+
+        With `own`, only what a worker sent to its own prop.
+        """
+        if not self.echoes:
+            return False
+        with self._lock:
+            count, is_own = self.echoes.get((topic, payload), (0, False))
+            if not count or (own and not is_own):
+                return False
+            del self.echoes[topic, payload]
+            if count > 1:
+                self.echoes[topic, payload] = (count - 1, is_own)
+        return True
+
+    def unlatch(self) -> None:
+        """The panic is over: commands leave again."""
+        self._latched = False
 
     def post(self, post: Post) -> None:
         """Take a message; never blocks, never raises."""
         with self._lock:
             victims = []
             if not self._folding and len(self._waiting) >= CAPACITY:
-                victims = self._refill(list(self._waiting.values()))
+                victims = self._refill(list(self._waiting.values()), folding=True)
             victims += self._insert(post)
         self._say_overflow(victims)
         self._wake()
@@ -83,21 +133,27 @@ class Outbox:
     def take(self, most: int) -> list[Post]:
         """The oldest `most` messages in order, without those that have grown too old."""
         with self._lock:
-            taken = [self._remove(key) for key in list(islice(self._waiting, most))]
+            taken = [self._first.popleft() for _ in range(min(most, len(self._first)))]
+            taken += [self._remove(key) for key in list(islice(self._waiting, most - len(taken)))]
             if self._folding and len(self._waiting) < CAPACITY // 2:
                 self._folding = False
         return self._without_expired(taken)
 
     def link_up(self) -> list[Post]:
-        """The broker is there: availability that waits goes first and is handed out here; the rest follows through `take`."""
+        """The broker is there: what `safe()` said goes first, then availability; both are handed out here, the rest by `take`."""
         with self._lock:
+            safe = list(self._first)
+            self._first.clear()
             first = [key for key, post in self._waiting.items() if post.kind == "availability"]
-            return [self._remove(key) for key in first]
+            return safe + [self._remove(key) for key in first]
 
     def link_down(self, unacknowledged: Iterable[Post] = ()) -> None:
         """The broker went away: what it did not acknowledge waits again, ahead of what came since, and values fold."""
+        lost = list(unacknowledged)
         with self._lock:
-            victims = self._refill([*unacknowledged, *self._waiting.values()])
+            self._first.extendleft(reversed([post for post in lost if post.kind == "safe"]))
+            rest = [post for post in lost if post.kind != "safe"]
+            victims = self._refill([*rest, *self._waiting.values()], folding=True)
         self._say_overflow(victims)
         self.expire()
 
@@ -109,17 +165,24 @@ class Outbox:
                 return None
             commands = [(key, post) for key, post in self._waiting.items() if post.kind == "command"]
             old = [self._remove(key) for key, post in commands if post.expired(now)]
-            dues = [post.posted_at + COMMAND_AGE_S for _, post in commands if not post.expired(now)]
+            dues = [post.posted_at + post.ttl_s for _, post in commands if not post.expired(now)]
         self._without_expired(old)
         return min(dues, default=None)
 
     def _insert(self, post: Post) -> list[Post]:
         """Put it in, under the lock; the messages that had to go for it."""
+        if post.kind == "safe":
+            self._first.append(post)
+            self._expect_echo(post)
+            return [self._first.pop()] if len(self._first) > CAPACITY else []
+        if post.kind == "command" and self._latched:
+            self.refused += 1
+            return []
         victims = []
         if post.kind == "line" and self._folding and self._lines >= LINES_KEPT:
             victims.append(self._remove_oldest(lambda old: old.kind == "line"))
         key: _Key = self._next
-        if self._folding and post.kind not in ("command", "line"):
+        if self._folding and post.kind not in ("command", "ack", "line"):
             key = (post.topic, post.retain)  # a later value that is not retained replaces none that is
             self._waiting.pop(key, None)
         else:
@@ -131,6 +194,13 @@ class Outbox:
         self._commands += post.kind == "command"
         return victims
 
+    def _expect_echo(self, post: Post) -> None:
+        echo = (post.topic, post.payload)
+        count, _ = self.echoes.pop(echo, (0, False))
+        self.echoes[echo] = (count + 1, post.topic == topics.command(post.prop_id))
+        if len(self.echoes) > ECHOES_KEPT:
+            del self.echoes[next(iter(self.echoes))]
+
     def _remove_oldest(self, which: Callable[[Post], bool]) -> Post:
         first = next(iter(self._waiting))
         return self._remove(next((key for key, post in self._waiting.items() if which(post)), first))
@@ -141,11 +211,11 @@ class Outbox:
         self._commands -= post.kind == "command"
         return post
 
-    def _refill(self, posts: Iterable[Post]) -> list[Post]:
-        """Start anew with `posts`, from here on with the newest value per topic only, until half the space is free again."""
+    def _refill(self, posts: Iterable[Post], *, folding: bool) -> list[Post]:
+        """Start anew with `posts`; `folding`: with the newest value per topic only, until half the space is free again."""
         self._waiting.clear()
         self._lines = self._commands = 0
-        self._folding = True
+        self._folding = folding
         return [victim for post in posts for victim in self._insert(post)]
 
     def _without_expired(self, posts: list[Post]) -> list[Post]:
@@ -164,52 +234,3 @@ class Outbox:
     def _say_overflow(self, victims: Iterable[Post]) -> None:
         for victim in victims:
             self._dropped(victim.prop_id, f"the outbox is full, its oldest {victim.kind} is dropped: {victim.topic}")
-
-
-class Outlet:
-    """One worker instance's door to the outbox: telemetry waits behind it until `online` is out; closed, it drops with one line."""
-
-    def __init__(self, prop_id: str, outbox: Outbox, warn: Callable[[str, str], None]) -> None:
-        self.prop_id = prop_id
-        self._outbox = outbox
-        self._warn = warn
-        self._lock = threading.Lock()
-        self._held: dict[str, Post] | None = {}
-        self._closed = False
-        self._late = 0
-
-    def post(self, topic: str, payload: bytes, kind: Kind, qos: int = 0, retain: bool = False) -> None:
-        """Send a message or hold it; never blocks, never raises, from any thread."""
-        post = Post(self.prop_id, topic, payload, kind, qos, retain, self._outbox.now())
-        with self._lock:
-            if self._closed:
-                self._late += 1
-            elif kind == "telemetry" and self._held is not None:
-                self._held.pop(topic, None)
-                self._held[topic] = post
-                if len(self._held) > CAPACITY:
-                    self._held.pop(next(iter(self._held)))
-                return
-            else:
-                # under the lock, so that what `release` lets go stays ahead of what comes after it
-                self._outbox.post(post)
-                return
-        if self._late == 1:
-            self._warn(self.prop_id, f"still talks after its end; {topic} and all that follows is dropped")
-
-    def warn(self, text: str) -> None:
-        """One warning line about this worker, on the log and on its `status/warn`."""
-        self._warn(self.prop_id, text)
-
-    def release(self) -> None:
-        """`online` is out: what was held follows, and nothing is held any more."""
-        with self._lock:
-            held, self._held = self._held or {}, None
-            for post in held.values():
-                self._outbox.post(post)
-
-    def close(self) -> None:
-        """This instance has ended: nothing that it says from here on leaves."""
-        with self._lock:
-            self._closed = True
-            self._held = None

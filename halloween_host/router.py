@@ -38,7 +38,12 @@ def arrival_of(message: Message, command: Command | CommandError | None) -> Arri
     """A message of the client as what a worker's home takes."""
     payload = message.payload
     body = payload if isinstance(payload, bytes) else bytes(payload or b"")
-    return Arrival(str(message.topic), body, message.qos, bool(message.retain), command)
+    properties = message.properties
+    if properties is None or command is None:
+        return Arrival(str(message.topic), body, message.qos, bool(message.retain), command)
+    # paho's properties are attributes that are only there when they came
+    reply_to, correlation = getattr(properties, "ResponseTopic", None), getattr(properties, "CorrelationData", None)
+    return Arrival(str(message.topic), body, message.qos, bool(message.retain), command, reply_to, correlation)
 
 
 class Router:
@@ -64,6 +69,8 @@ class Router:
         if recipient is None:
             self._mention_stranger(topic)
             return
+        if message.retain and not message.payload:
+            return  # somebody deletes a retained command, as the line below advises
         if message.retain:
             # It would fire the prop again at every reconnect.
             fix = f"delete it: mosquitto_pub -t {topic} -r -n"
@@ -84,8 +91,6 @@ class Router:
         parsed = topics.parse_topic(topic)
         if parsed is None or parsed.kind != "cmd":
             _log.warning("a message on a topic that is nobody's was ignored", topic=topic)
-        elif parsed.prop_id == topics.HOST:
-            self._reporter.error(topics.HOST, f"commands to {topics.HOST} are not understood by this version")
         else:
             hint = did_you_mean(parsed.prop_id, self._prop_ids.values())
             _log.info(f"a command for {parsed.prop_id!r}, which has no worker here{hint}", topic=topic)

@@ -1,16 +1,53 @@
-"""The states of a worker and of nothing else: where its current instance stands."""
+"""The states of a worker, derived and never hand-written, and the health that explains them."""
 
 from __future__ import annotations
 
 import enum
 
-__all__ = ["State"]
+import attrs
+
+from halloween_host.payloads import to_json
+
+__all__ = ["Health", "State", "as_dict", "encode_health"]
 
 
 class State(enum.Enum):
-    """`STARTING` until `start()` returned and the broker took our subscription; `OFFLINE` between instances; `STOPPED` for good."""
+    """`STARTING` until `start()` returned and the broker took our subscription; `DEGRADED` is online with a reason to look."""
 
     STARTING = "starting"
     ONLINE = "online"
+    DEGRADED = "degraded"
     OFFLINE = "offline"
     STOPPED = "stopped"
+
+    @property
+    def available(self) -> bool:
+        """Whether a worker in this state takes commands, which is what `online` on the wire promises."""
+        return self in (State.ONLINE, State.DEGRADED)
+
+
+@attrs.frozen
+class Health:
+    """What `status/health` says. `since` is Unix seconds; `restarts` and `refused` (commands) count from the host's start.
+
+    `presence` tells whether the worker has a connection and a will of its own; without, its `online` counts only while the
+    host's does.
+    """
+
+    state: State
+    reason: str | None
+    since: float
+    restarts: int
+    dialect: str
+    presence: bool
+    refused: int
+
+
+def encode_health(health: Health) -> bytes:
+    """Compact JSON, its keys in the order of the class."""
+    return to_json(as_dict(health)).encode()
+
+
+def as_dict(health: Health) -> dict[str, object]:
+    """The JSON object of `encode_health`."""
+    return {**attrs.asdict(health), "state": health.state.value, "since": round(health.since, 3)}

@@ -18,8 +18,12 @@ HOST_AVAILABILITY: Final = f"{PREFIX}/{HOST}/status/availability"
 HOST_ERROR: Final = f"{PREFIX}/{HOST}/status/error"
 HOST_WARNING: Final = f"{PREFIX}/{HOST}/status/warn"
 HOST_UPTIME: Final = f"{PREFIX}/{HOST}/uptime"
+#: Commands to the host itself (panic, rearm, restart coffin, …), their outcomes, and the latch of a panic with its report.
+HOST_COMMAND: Final = f"{PREFIX}/{HOST}/cmd"
+HOST_ACK: Final = f"{PREFIX}/{HOST}/ack"
+HOST_PANIC: Final = f"{PREFIX}/{HOST}/status/panic"
 
-Kind = Literal["cmd", "telemetry", "status", "state", "other"]
+Kind = Literal["cmd", "ack", "telemetry", "status", "state", "other"]
 
 #: MQTT 3.1.1, section 4.7.3: a topic has at most 65,535 bytes of UTF-8; we leave room for the prefix.
 MAX_KEY_BYTES: Final = 60_000
@@ -86,6 +90,16 @@ def availability(prop_id: str) -> str:
     return status(prop_id, "availability")
 
 
+def health(prop_id: str) -> str:
+    """``halloween/<prop>/status/health``."""
+    return status(prop_id, "health")
+
+
+def ack(prop_id: str) -> str:
+    """``halloween/<prop>/ack``."""
+    return f"{PREFIX}/{prop_id}/ack"
+
+
 def error(prop_id: str) -> str:
     """``halloween/<prop>/status/error``."""
     return status(prop_id, "error")
@@ -109,7 +123,7 @@ def parse_topic(topic: str) -> PropTopic | None:
         return None
     rest = levels[3] if len(levels) == 4 else ""
     match levels[2]:
-        case "cmd" | "state" as kind if len(levels) == 3:
+        case "cmd" | "ack" | "state" as kind if len(levels) == 3:
             return PropTopic(levels[1], kind)
         case "telemetry" | "status" as kind if rest:
             return PropTopic(levels[1], kind, rest)

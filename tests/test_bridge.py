@@ -5,23 +5,67 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+import attrs
+import pytest
 import trio
 from structlog.testing import capture_logs
 
-from halloween_host.bridge import Bridge, Doorbell
-from halloween_host.mqtt import Client, Message, ProtocolVersion
+from halloween_host.acks import Ack, encode_ack
+from halloween_host.asks import Asks
+from halloween_host.bridge import Bridge, Doorbell, Signature
+from halloween_host.mqtt import Client, Message, MqttError, ProtocolVersion
 from halloween_host.outbox import Kind, Outbox, Post
 from tests.conftest import MakeMosquitto
 from tests.mosquitto import Listener, Mosquitto
 
 
+class Nobody:
+    """The `Owner` of a bridge without a host: it notes what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self._news = trio.Event()
+
+    def link_up(self) -> None:
+        self._note("up")
+
+    def link_down(self) -> None:
+        self._note("down")
+
+    def hear_availability(self, prop_id: str, word: str) -> None:
+        self._note(f"{prop_id} is {word}")
+
+    def hear_host_command(self, message: Message) -> None:
+        self._note(f"host command {bytes(message.payload).decode()}")
+
+    def taken_over(self, evidence: str) -> None:
+        self._note(f"taken over: {evidence}")
+
+    async def expect(self, text: str) -> None:
+        """Wait until it was told this."""
+        with trio.fail_after(10):
+            while text not in self.told:
+                await self._news.wait()
+
+    def _note(self, text: str) -> None:
+        self.told.append(text)
+        self._news.set()
+        self._news = trio.Event()
+
+
 @asynccontextmanager
-async def bridged(broker: Mosquitto) -> AsyncIterator[tuple[Bridge, Client, Listener]]:
+async def bridged(
+    broker: Mosquitto,
+    owner: Nobody | None = None,
+    batches: trio.MemorySendChannel[Sequence[Message]] | None = None,
+    asks: Asks | None = None,
+) -> AsyncIterator[tuple[Bridge, Client, Listener]]:
     """A bridge without workers on a connection of its own, and what a stranger hears of it."""
     doorbell = Doorbell()
     outbox = Outbox(wake=doorbell.ring, clock=trio.current_time, dropped=lambda prop_id, text: None)
-    sender, _ = trio.open_memory_channel[Sequence[Message]](1)
-    bridge = Bridge(outbox, sender, doorbell, client_id="host", announce=lambda: None)
+    sender = batches or trio.open_memory_channel[Sequence[Message]](1)[0]
+    signature = Signature("nonce", "here")
+    bridge = Bridge(outbox, sender, doorbell, owner or Nobody(), asks or Asks(), client_id="host", signature=signature)
     async with (
         broker.listen("halloween/#") as listener,
         Client(broker.host, broker.port, protocol=ProtocolVersion.V5) as client,
@@ -62,3 +106,119 @@ async def test_a_message_that_the_broker_refuses_is_said_and_not_sent_again(make
     texts = [line["event"] for line in lines]
     assert sum("halloween/coffin/cmd" in text and "not authorised" in text for text in texts) == 1
     assert sum("a second host with our client id would not be noticed" in text for text in texts) == 1
+
+
+async def test_an_ack_carries_its_correlation_data(broker: Mosquitto) -> None:
+    """Whoever asked recognises its answer by it (MQTT 5, section 4.10); an ack without any has none."""
+    async with (
+        bridged(broker) as (bridge, _, _),
+        Client(broker.host, broker.port, protocol=ProtocolVersion.V5) as phone,
+    ):
+        await phone.subscribe("phone/#", 1)
+        now = bridge.outbox.now()
+        bridge.outbox.post(Post("fogger", "phone/1", b"{}", "ack", 1, False, now, b"\x00\x01"))
+        bridge.outbox.post(Post("fogger", "phone/2", b"{}", "ack", 1, False, now))
+        heard: dict[str, bytes | None] = {}
+        with trio.fail_after(5):
+            while len(heard) < 2:
+                for message in await phone.messages.batch():
+                    heard[str(message.topic)] = getattr(message.properties, "CorrelationData", None)
+    assert heard == {"phone/1": b"\x00\x01", "phone/2": None}
+
+
+async def test_only_commands_for_props_go_to_the_router(broker: Mosquitto) -> None:
+    """Availability, the host's own commands, acks and nonces are read here, in the order in which they came."""
+    owner = Nobody()
+    sender, receiver = trio.open_memory_channel[Sequence[Message]](10)
+    async with bridged(broker, owner, sender):
+        await owner.expect("up")
+        await broker.publish("halloween/fogger/status/availability", "offline")
+        await broker.publish("halloween/worker_host/cmd", "ping")
+        await broker.publish("halloween/fogger/cmd", "fire")
+        await broker.publish("halloween/coffin/status/availability", b"\xff")
+        await owner.expect("coffin is \N{REPLACEMENT CHARACTER}")
+        with trio.fail_after(5):
+            (message,) = await receiver.receive()
+        assert (str(message.topic), message.payload) == ("halloween/fogger/cmd", b"fire")
+    assert owner.told == [
+        "up",
+        "fogger is offline",
+        "host command ping",
+        "coffin is \N{REPLACEMENT CHARACTER}",
+        "down",
+    ]
+
+
+async def test_the_link_is_up_once_the_broker_took_the_subscriptions(broker: Mosquitto) -> None:
+    """What is published from then on is heard; it is down again, once, when the connection is lost."""
+    owner = Nobody()
+    sender, receiver = trio.open_memory_channel[Sequence[Message]](10)
+    with pytest.RaisesGroup(MqttError, flatten_subgroups=True):
+        async with bridged(broker, owner, sender) as (bridge, _, _):
+            assert not bridge.subscribed
+            await owner.expect("up")
+            assert bridge.subscribed
+            await broker.publish("halloween/fogger/cmd", "fire")
+            with trio.fail_after(5):
+                await receiver.receive()
+            broker.kill()
+            await owner.expect("down")
+            assert not bridge.subscribed
+            await trio.sleep_forever()
+    assert owner.told == ["up", "down"]
+
+
+async def test_another_hosts_sign_after_ours_is_a_take_over(broker: Mosquitto) -> None:
+    """What an earlier run of ours left retained is none, nor what no host wrote, nor our own coming back."""
+    owner = Nobody()
+    await broker.publish("halloween/worker_host/nonce/host", '{"nonce": "last night", "host": "attic"}', retain=True)
+    async with bridged(broker, owner) as (_, _, listener):
+        await listener.expect('halloween/worker_host/nonce/host {"nonce": "nonce", "host": "here"}')
+        await broker.publish("halloween/worker_host/nonce/host", "no JSON")
+        await broker.publish("halloween/worker_host/nonce/host", '{"nonce": "other", "host": "attic"}')
+        await owner.expect("taken over: a host on 'attic' published its sign after ours")
+    assert owner.told == ["up", "taken over: a host on 'attic' published its sign after ours", "down"]
+
+
+async def test_what_is_wanted_no_more_when_it_would_leave_does_not(broker: Mosquitto) -> None:
+    """A word that somebody else's contradicts by now: asked at the last moment, and nothing waits for it."""
+    async with bridged(broker) as (bridge, _, listener):
+        now = bridge.outbox.now()
+        for topic, wanted in (
+            ("halloween/fogger/telemetry/0", lambda: True),
+            ("halloween/fogger/telemetry/1", lambda: False),
+        ):
+            bridge.outbox.post(Post("fogger", topic, b"x", "telemetry", 1, False, now, wanted=wanted))
+        await listener.expect("halloween/fogger/telemetry/0 x")
+        with trio.fail_after(5):
+            await bridge.flush()
+        await listener.silence("halloween/fogger/telemetry/1 x", 0.2)
+
+
+async def test_an_answer_reaches_who_asked(broker: Mosquitto) -> None:
+    """The command goes out once its ack can be heard; `accepted` is no answer yet."""
+    asks = Asks()
+    acks: list[Ack] = []
+    answered = trio.Event()
+
+    @attrs.define(eq=False)
+    class Asked:
+        bridge: Bridge
+        prop_id: str = "fogger"
+        id: str = "7"
+
+        def post(self) -> None:
+            say(self.bridge, "halloween/fogger/cmd", b"fire", "command")
+
+        def answer(self, ack: Ack) -> None:
+            acks.append(ack)
+            answered.set()
+
+    async with bridged(broker, asks=asks) as (bridge, _, listener):
+        asks.ask(Asked(bridge))
+        await listener.expect("halloween/fogger/cmd fire")
+        for ack in (Ack("6", "fire", "done"), Ack("7", "fire", "accepted"), Ack("7", "fire", "done", result=3)):
+            await broker.publish("halloween/fogger/ack", encode_ack(ack))
+        with trio.fail_after(5):
+            await answered.wait()
+    assert [(ack.outcome, ack.result) for ack in acks] == [("done", 3)]

@@ -5,12 +5,21 @@ from __future__ import annotations
 import contextlib
 import json
 import unicodedata
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from halloween_host.commands import MAX_ACTION_CHARS, MAX_COMMAND_BYTES, Command, encode_command, parse_command
+from halloween_host.commands import (
+    MAX_ACTION_CHARS,
+    MAX_COMMAND_BYTES,
+    MAX_ID_CHARS,
+    Command,
+    encode_command,
+    parse_command,
+    remaining_s,
+)
 from halloween_host.errors import CommandError, PayloadError
 from tests.strategies import Colour, Lamp, actions, json_values, utf8_text
 
@@ -66,7 +75,7 @@ def test_plain_text_is_action_then_the_rest(action: str, rest: str) -> None:
         (b"set-mode/now x", Command("set_mode_now", "x")),
         (b'{"action": "ping", "args": "hello"}', Command("ping", "hello")),
         (b' {"action": "ping"}\n', Command("ping")),
-        (b'{"action": "ping", "args": null, "id": 7}', Command("ping")),
+        (b'{"action": "ping", "args": null, "id": 7}', Command("ping", id=7)),
         (b'{"action": "fire", "args": {"ms": [1, 2.5, true]}}', Command("fire", {"ms": [1, 2.5, True]})),
         (b"true", Command("true")),
         (b'{"action": "spr\\u00fchen", "args": "\\ud83c\\udf83"}', Command("sprühen", "🎃")),
@@ -184,3 +193,109 @@ def test_a_command_is_checked_where_it_is_made(action: str) -> None:
     """There is no Command whose action is no public identifier."""
     with pytest.raises(CommandError):
         Command(action)
+
+
+ids = (
+    utf8_text.filter(lambda text: len(text) <= MAX_ID_CHARS)
+    | st.integers(-(10**100), 10**100)
+    | st.floats(allow_nan=False, allow_infinity=False)
+)
+seconds = st.floats(0, 1e12) | st.integers(0, 10**12)
+
+
+@given(actions, ids, st.none() | seconds, st.none() | seconds)
+def test_id_ts_and_ttl_arrive_as_they_were_sent(
+    action: str, id_: str | float, ts: float | None, ttl: float | None
+) -> None:
+    """With their types: 1 and "1" are two ids."""
+    command = parse_command(encode_command(action, None, id=id_, ts=ts, ttl=ttl))
+    assert (repr(command.id), command.ts, command.ttl) == (repr(id_), ts, ttl)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("id", "true", "an id is text or a number, got true"),
+        ("id", "[1]", "an id is text or a number, got a JSON list"),
+        ("id", "{}", "an id is text or a number, got a JSON object"),
+        ("id", '"' + "x" * 129 + '"', "an id has at most 128 characters"),
+        ("id", "1" + "0" * 128, "an id has at most 128 characters"),
+        ("ttl", '"5"', "'ttl' is seconds, a number of 0 or more, got '5'"),
+        ("ttl", "-1", "'ttl' is seconds, a number of 0 or more, got -1"),
+        ("ttl", "true", "'ttl' is seconds, a number of 0 or more, got true"),
+        ("ttl", "1" + "0" * 400, "'ttl' is seconds, a number of 0 or more, got 1"),
+        ("ts", "false", "'ts' is seconds"),
+        ("ts", "[]", "'ts' is seconds"),
+        ("ts", "-0.5", "'ts' is seconds"),
+    ],
+)
+def test_id_ts_and_ttl_of_a_wrong_type_are_refused(field: str, value: str, said: str) -> None:
+    """A command that we do not understand wholly is not carried out; where it has an id, the refusal can be told."""
+    with pytest.raises(CommandError) as caught:
+        parse_command(f'{{"action": "fire", "{field}": {value}}}'.encode())
+    assert str(caught.value).startswith(said)
+    assert caught.value.id is None
+    if field != "id":
+        with pytest.raises(CommandError) as caught:
+            parse_command(f'{{"action": "fire", "id": 7, "{field}": {value}}}'.encode())
+        assert caught.value.id == 7
+
+
+def test_an_object_without_an_action_still_has_its_id() -> None:
+    """Its sender waits for an answer."""
+    with pytest.raises(CommandError) as caught:
+        parse_command(b'{"command": "fire", "id": "a"}')
+    assert caught.value.id == "a"
+
+
+def test_null_is_no_id_and_no_seconds() -> None:
+    """A sender that fills in all keys has given none."""
+    assert parse_command(b'{"action": "fire", "id": null, "ts": null, "ttl": null}') == Command("fire")
+
+
+@pytest.mark.parametrize(
+    "given", [{"ttl": -1}, {"ttl": float("nan")}, {"ttl": float("inf")}, {"id": True}, {"id": 10**5000}, {"ts": "now"}]
+)
+def test_id_ts_and_ttl_are_checked_where_they_are_sent(given: dict[str, Any]) -> None:
+    """They are refused where they are sent, not where they arrive."""
+    with pytest.raises(CommandError):
+        encode_command("fire", **given)
+
+
+NOW = 1_793_469_600.0
+
+
+@pytest.mark.parametrize(
+    ("ts", "ttl", "left"),
+    [
+        (None, None, None),
+        (NOW - 1e6, None, None),
+        (NOW + 30, None, None),
+        (None, 5, 5),
+        (None, 0, 0),
+        (NOW, 5, 5),
+        (NOW - 3, 5, 2),
+        (NOW - 5, 5, 0),
+        (NOW + 20, 5, 5),
+    ],
+)
+def test_how_long_a_command_is_worth_something(ts: float | None, ttl: float | None, left: float | None) -> None:
+    """By its sender's clock, or from its arrival; a clock that is ahead lengthens nothing."""
+    assert remaining_s(Command("fire", ts=ts, ttl=ttl), NOW) == left
+
+
+@pytest.mark.parametrize(
+    ("ts", "ttl", "said"),
+    [
+        (NOW - 5.5, 5, "fire: refused, it is 5.5 s old and was worth 5 s"),
+        (NOW - 4000, 0.5, "fire: refused, it is 4,000.0 s old and was worth 0.5 s"),
+        (NOW + 31, 5, "fire: refused, clock skew: its ts is 31 s ahead of this host's clock (at most 30 s)"),
+        (NOW + 3600, None, "fire: refused, clock skew: its ts is 3,600 s ahead of this host's clock (at most 30 s)"),
+        (10.0**300, 5, "fire: refused, clock skew"),
+    ],
+)
+def test_what_is_too_old_or_comes_from_the_future_is_refused(ts: float, ttl: float | None, said: str) -> None:
+    """Each says which clock to look at."""
+    with pytest.raises(CommandError) as caught:
+        remaining_s(Command("fire", ts=ts, ttl=ttl), NOW)
+    assert str(caught.value).startswith(said)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,6 +38,30 @@ async def test_every_python_example_is_a_worker_that_loads(source: str, tmp_path
     assert catalog.errors == ()
     assert catalog.warnings == ()
     assert [spec.prop_id for spec in catalog.workers] == ["example"]
+
+
+def test_the_rehearsals_of_the_docs_pass(tmp_path: Path) -> None:
+    """Each ```python rehearsal block is a whole test file: it runs, beside the worker that the page begins with, and passes."""
+    page = (ROOT / "docs" / "rehearsals.md").read_text()
+    worker = tmp_path / "props" / "lantern" / "backend" / "worker.py"
+    worker.parent.mkdir(parents=True)
+    worker.write_text(re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0])
+    rehearsals = re.findall(r"```python rehearsal\n(.*?)```", page, re.DOTALL)
+    for number, source in enumerate(rehearsals):
+        assert "\n@rehearsal\nasync def test_" in source
+        (tmp_path / f"test_{number}.py").write_text(source)
+    # as an author runs it: a process of its own, this repository's settings of pytest out of sight
+    ended = subprocess.run(
+        (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "."),
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout
+    assert len(rehearsals) >= 6
 
 
 def test_the_table_of_variables_is_the_codes() -> None:

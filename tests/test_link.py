@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import pairwise
 from typing import Any, cast
@@ -13,38 +13,56 @@ from structlog.testing import capture_logs
 from trio.testing import MockClock
 
 from halloween_host.link import BACKOFF_CAP_S, CONTESTED_CAP_S, Link
-from halloween_host.mqtt import Client, MqttCodeError, MqttError, MqttTimeoutError, ProtocolVersion
+from halloween_host.mqtt import AnyClient, MqttCodeError, MqttError, MqttTimeoutError, ProtocolVersion, Will
 from halloween_host.settings import BrokerSettings
 
 TAKEN_OVER = MqttCodeError(142, "127.0.0.1:1883 disconnected us")
+WILL = Will("halloween/coffin/status/availability", b"offline", qos=1, retain=True)
 
 
 class Rehearsed(Link):
     """A link whose connections are given: for each, the error that ends it and after how many seconds (None: refused)."""
 
-    def __init__(self, *connections: tuple[MqttError, float | None], protocol: Any = "auto") -> None:
-        broker = BrokerSettings("127.0.0.1", protocol=protocol)
-        super().__init__(broker, self._serve, client_id="host", random_=lambda: 1.0)
+    def __init__(
+        self,
+        *connections: tuple[MqttError, float | None],
+        protocol: Any = "auto",
+        failed: Callable[[MqttError], None] | None = None,
+        name: str = "",
+    ) -> None:
         self.script = list(connections)
         self.tries: list[tuple[float, ProtocolVersion]] = []
+        self.dialled: set[tuple[str, Will | None]] = set()
+        self.evidence: list[str] = []
+        super().__init__(
+            BrokerSettings("127.0.0.1", protocol=protocol),
+            self.dial,
+            self.serve,
+            client_id="host",
+            will=WILL,
+            name=name,
+            taken_over=self.evidence.append,
+            failed=failed,
+            random_=lambda: 1.0,
+        )
 
-    async def _serve(self, client: Client) -> None:
+    async def serve(self, client: AnyClient) -> None:
         error, seconds = self.script.pop(0)
         await trio.sleep(seconds or 0)
         raise error
 
-    def _client(self) -> Client:
-        return cast(Client, self._connection())
-
-    def _connection(self) -> AbstractAsyncContextManager[None]:
+    def dial(
+        self, client_id: str, protocol: ProtocolVersion, will: Will | None
+    ) -> AbstractAsyncContextManager[AnyClient]:
         @asynccontextmanager
-        async def connection() -> AsyncIterator[None]:
-            self.tries.append((trio.current_time(), self._protocol))
+        async def connection() -> AsyncIterator[AnyClient]:
+            self.dialled.add((client_id, will))
+            self.tries.append((trio.current_time(), protocol))
             if not self.script:
                 await trio.sleep_forever()
             if self.script[0][1] is None:
                 raise self.script.pop(0)[0]
-            yield
+            yield cast(AnyClient, None)
 
         return connection()
 
@@ -96,15 +114,20 @@ async def test_a_broker_that_restarts_often_is_no_stranger(autojump_clock: MockC
 
 
 async def test_a_broker_that_names_the_take_over_is_believed_at_once(autojump_clock: MockClock) -> None:
-    """MQTT 5's reason 142 is proof: one line, and the first wait is long already."""
-    link = Rehearsed((TAKEN_OVER, 100), (TAKEN_OVER, 0.1))
-    with capture_logs() as lines:
-        waits = await tries(link)
-    assert waits[0] > 110
-    texts = [line["event"] for line in lines if line["log_level"] == "error"]
-    assert len(texts) == 1
-    assert "session taken over" in texts[0]
-    assert "MQTT_CLIENT_ID" in texts[0]
+    """MQTT 5's reason 142 is proof: whoever owns the link is told, and there is no further try: the topics are the other's."""
+    link = Rehearsed((TAKEN_OVER, 100), (MqttError("gone"), 60))
+    with trio.fail_after(101):
+        await link.run()
+    assert len(link.tries) == 1
+    (evidence,) = link.evidence
+    assert "session taken over" in evidence
+
+
+async def test_a_lost_connection_is_no_take_over(autojump_clock: MockClock) -> None:
+    """Whatever else ends a connection, the link comes back and accuses nobody."""
+    link = Rehearsed((MqttCodeError(139, "the broker shuts down"), 10), (MqttError("gone"), 60))
+    assert await tries(link) == [10, 60]
+    assert link.evidence == []
 
 
 @pytest.mark.parametrize("error", [MqttCodeError(1, "refused"), MqttCodeError(132, "refused")])
@@ -132,3 +155,143 @@ async def test_insisting_on_a_version_is_heeded(autojump_clock: MockClock) -> No
     link = Rehearsed((MqttCodeError(132, "refused"), None), protocol="5")
     await tries(link)
     assert {protocol for _, protocol in link.tries} == {ProtocolVersion.V5}
+
+
+async def test_every_try_is_made_with_the_same_client_id_and_will(autojump_clock: MockClock) -> None:
+    """The fixed client id is what makes the broker send an old will before the new birth."""
+    link = Rehearsed(
+        (MqttError("gone"), 60), (MqttError("connection refused"), None), (MqttTimeoutError("silence"), None)
+    )
+    await tries(link)
+    assert link.dialled == {("host", WILL)}
+
+
+async def test_a_session_that_returns_ends_the_link(autojump_clock: MockClock) -> None:
+    """As a presence does that left in good order: nothing connects again."""
+
+    class Leaves(Rehearsed):
+        async def serve(self, client: AnyClient) -> None:
+            await trio.sleep(3)
+
+    link = Leaves((MqttError("never raised"), 1))
+    with trio.fail_after(4):
+        await link.run()
+    assert len(link.tries) == 1
+
+
+async def test_a_link_in_a_hurry_tries_again_at_once(autojump_clock: MockClock) -> None:
+    """Whoever knows that the broker is there again ends the back-off, once: the next failure waits as ever."""
+    away = MqttError("connection refused"), None
+    link = Rehearsed(*[away] * 8)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(link.run)
+        await trio.sleep(10)  # tries at 0, 0.5, 1.5, 3.5, 7.5; the next would be at 15.5
+        assert len(link.tries) == 5
+        link.hurry()
+        await trio.sleep(8)
+        assert [time for time, _ in link.tries[5:]] == [link.tries[0][0] + 10]
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_hurry_counts_for_a_try_that_is_on_its_way(autojump_clock: MockClock) -> None:
+    """It may have begun before the broker was there: when it fails, the next one does not wait."""
+
+    class Slow(Rehearsed):
+        def dial(
+            self, client_id: str, protocol: ProtocolVersion, will: Will | None
+        ) -> AbstractAsyncContextManager[AnyClient]:
+            @asynccontextmanager
+            async def connection() -> AsyncIterator[AnyClient]:
+                self.tries.append((trio.current_time(), protocol))
+                await trio.sleep(2)
+                raise MqttError("no route to host")
+                yield
+
+            return connection()
+
+    link = Slow()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(link.run)
+        await trio.sleep(6)  # tries from 0 to 2, 2.5 to 4.5; the third is on its way since 5.5
+        link.hurry()
+        await trio.sleep(2)
+        times = [round(time - link.tries[0][0], 3) for time, _ in link.tries]
+        assert times == [0, 2.5, 5.5, 7.5]
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_contested_link_never_hurries(autojump_clock: MockClock) -> None:
+    """Two hosts that call each other back would fight at full speed."""
+    link = Rehearsed(*[(MqttError("the broker closed the connection"), 0.1)] * 12)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(link.run)
+        await trio.sleep(1)
+        assert len(link.tries) == 3
+        for _ in range(10):
+            link.hurry()
+            await trio.sleep(0.1)
+        assert len(link.tries) == 3
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_hurry_while_connected_spares_a_contested_link_no_wait(autojump_clock: MockClock) -> None:
+    """The host's own link hears of every connection that it made itself."""
+
+    class Host(Rehearsed):
+        async def serve(self, client: AnyClient) -> None:
+            self.hurry()
+            await super().serve(client)
+
+    link = Host(*[(MqttError("the broker closed the connection"), 0.1)] * 4)
+    waits = await tries(link)
+    assert waits[:2] == [0.1, 0.1]
+    assert waits[2] > 10
+
+
+async def test_a_failure_is_told_to_who_asked_for_it_and_not_to_the_log(autojump_clock: MockClock) -> None:
+    """200 presences say nothing of a broker that is away: the host's own link does. A lost connection is no failure."""
+    refused, lost = MqttCodeError(135, "refused"), MqttError("gone")
+    told: list[MqttError] = []
+    link = Rehearsed((refused, None), (refused, None), (lost, 60), (lost, 60), failed=told.append)
+    with capture_logs() as lines:
+        await tries(link)
+    assert told == [refused, refused]
+    assert lines == []
+
+
+async def test_a_client_id_fought_for_is_said_even_then(autojump_clock: MockClock) -> None:
+    """That line is nobody else's to say."""
+    told: list[MqttError] = []
+    link = Rehearsed(*[(MqttError("the broker closed the connection"), 0.1)] * 5, failed=told.append)
+    with capture_logs() as lines:
+        await tries(link)
+    assert ["another client uses our client id 'host'" in line["event"] for line in lines] == [True]
+    assert told == []
+
+
+async def test_a_link_that_is_not_the_hosts_own_names_itself(autojump_clock: MockClock) -> None:
+    """In each line: whose connection it is."""
+    link = Rehearsed((MqttError("connection refused"), None), (MqttError("gone"), 60), name="coffin")
+    with capture_logs() as lines:
+        await tries(link)
+    assert len(lines) >= 3
+    assert all(line["event"].startswith("coffin: ") for line in lines)
+
+
+async def test_a_lost_connection_is_one_error_however_many_tasks_found_out(autojump_clock: MockClock) -> None:
+    """A session's nursery raises a group; what is not the broker's doing goes up as it is."""
+
+    class Crowd(Rehearsed):
+        error: Exception = ExceptionGroup("x", [MqttError("gone"), ExceptionGroup("y", [MqttError("gone")])])
+
+        async def serve(self, client: AnyClient) -> None:
+            self.script.pop(0)
+            raise self.error
+
+    link = Crowd((MqttError("unused"), 1))
+    assert await tries(link) == [0]
+    link = Crowd((MqttError("unused"), 1))
+    link.error = ExceptionGroup("x", [MqttError("gone"), ValueError("our own defect")])
+    with pytest.raises(ExceptionGroup) as caught:
+        await link.run()
+    assert caught.group_contains(ValueError)

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from halloween_host import outbox as module
-from halloween_host.outbox import CAPACITY, LINES_KEPT, Kind, Outbox, Outlet, Post
+from halloween_host.outbox import CAPACITY, LINES_KEPT, Kind, Outbox, Post
+from halloween_host.outlet import Outlet
 
 
 class Desk:

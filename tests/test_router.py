@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import attrs
 import trio
 
 from halloween_host.commands import Command
 from halloween_host.errors import CommandError
-from halloween_host.mqtt import Message, Topic
+from halloween_host.mqtt import Message, PacketTypes, Properties, Topic
 from halloween_host.outbox import Outbox
 from halloween_host.reporter import Reporter
 from halloween_host.router import Router
@@ -69,4 +70,23 @@ async def test_strangers_and_odd_topics_hurt_nobody() -> None:
         *[message(topic, b"start") for topic in odd * 2], message("halloween/fogger/cmd", b"stop")
     )
     assert [arrival.command for arrival in fogger.arrivals] == [Command("stop")]
-    assert len(said) == 1
+    assert said == []
+
+
+async def test_a_response_topic_and_its_correlation_data_arrive_with_the_command() -> None:
+    """MQTT 5's request and response (section 4.10): where the sender wants the answer, and what it shall carry back."""
+    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call] # paho's
+    bare = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call] # paho's
+    properties.ResponseTopic, properties.CorrelationData = "phone/7", b"\x00\x01"
+    fogger, _ = await route(
+        attrs.evolve(message("halloween/fogger/cmd", b"start"), properties=properties),
+        attrs.evolve(message("halloween/fogger/cmd", b"\xff"), properties=properties),
+        attrs.evolve(message("halloween/fogger/cmd", b"start"), properties=bare),
+        message("halloween/fogger/cmd", b"start"),
+    )
+    assert [(each.response_topic, each.correlation) for each in fogger.arrivals] == [
+        ("phone/7", b"\x00\x01"),
+        ("phone/7", b"\x00\x01"),
+        (None, None),
+        (None, None),
+    ]

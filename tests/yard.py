@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import json
+import random
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,11 @@ from halloween_host.commands import parse_command
 from halloween_host.errors import CommandError
 from halloween_host.native import open_native_home
 from halloween_host.outbox import Outbox, Post
+from halloween_host.presence import HostVoice
 from halloween_host.reporter import Reporter
-from halloween_host.supervisor import Limits, Supervisor
-from halloween_host.worker import Arrival, Blueprint, CommonWorker, HomeFactory, read_actions
+from halloween_host.supervisor import Reviews, Standing, Supervisor, Surroundings
+from halloween_host.terms import Terms
+from halloween_host.worker import Arrival, Blueprint, CommonWorker, HomeFactory, Question, read_actions
 
 __all__ = ["Yard", "arrival"]
 
@@ -31,15 +35,17 @@ def arrival(prop_id: str, payload: str | bytes) -> Arrival:
 
 
 class Yard:
-    """`heard` is all that was published so far, as ``topic payload`` below ``halloween/<prop>/``, in order."""
+    """`heard` is all that was published so far, as ``topic payload`` below ``halloween/<prop>/``, in order, but for the `offline`
+    that each worker begins with; `healths` what `status/health` said."""
 
     def __init__(
         self, nursery: trio.Nursery, worker_class: type[CommonWorker], open_home: HomeFactory, **options: Any
     ) -> None:
         self.heard: list[str] = []
+        self.healths: list[dict[str, Any]] = []
         self.dropped: list[str] = []
         self.posts: list[Post] = []
-        self.subscribed = options.pop("subscribed", True)
+        subscribed = options.pop("subscribed", True)
         self.subscriptions: list[tuple[str, int]] = []
         self._event = trio.Event()
         self.outbox = Outbox(
@@ -50,15 +56,30 @@ class Yard:
         self._token = trio.lowlevel.current_trio_token()
         self._nursery = nursery
         actions = read_actions(worker_class, "coffin", Path(__file__))
+        self.reviews = Reviews()
+        #: What the worker asked for: panics as (prop, reason), questions.
+        self.panics: list[tuple[str, str]] = []
+        self.questions: list[Question] = []
         self.supervisor = Supervisor(
             Blueprint("coffin", worker_class, options.pop("config", {}), actions),
             open_home,
-            outbox=self.outbox,
-            reporter=Reporter(self.outbox),
-            online_allowed=lambda: self.subscribed,
+            lambda dispatcher: Standing(
+                "coffin",
+                worker_class.dialect,
+                HostVoice("coffin", self.outbox),
+                self.outbox,
+                self.reviews,
+                wall=self.wall,
+                load=lambda: dispatcher.load,
+                refused=lambda: dispatcher.refused_count,
+            ),
+            Surroundings(self.outbox, Reporter(self.outbox), self.reviews, wall=self.wall, random=random.random),
             subscriptions=self,
-            limits=Limits(**options),
+            terms=Terms(**options),
+            hooks=self,
         )
+        if subscribed:
+            self.supervisor.link_up()
 
     # -- Subscriptions
 
@@ -68,24 +89,41 @@ class Yard:
     def reset(self) -> None:
         self.subscriptions.clear()
 
+    # -- Hooks
+
+    def wall(self) -> float:
+        return 1_793_469_600.0 + trio.current_time()
+
+    def request_panic(self, prop_id: str, reason: str) -> None:
+        self.panics.append((prop_id, reason))
+
+    def ask(self, question: Question) -> None:
+        self.questions.append(question)
+
+    def forget(self, question: Question) -> None:
+        self.questions = [each for each in self.questions if each is not question]
+
     # -- the broker's part
 
     async def acknowledge(self) -> None:
         """Take what is posted and acknowledge it at once, for ever."""
-        self.outbox.link_up()
+        posts = self.outbox.link_up()
         while True:
-            posts = self.outbox.take(100)
             for post in posts:
                 self.posts.append(post)
-                self.heard.append(f"{post.topic.removeprefix('halloween/coffin/')} {post.payload.decode()}")
+                heard = f"{post.topic.removeprefix('halloween/coffin/')} {post.payload.decode()}"
+                if post.topic.endswith("/status/health"):
+                    self.healths.append(json.loads(post.payload))
+                elif self.heard or heard != "status/availability offline":  # what each worker says before it began
+                    self.heard.append(heard)
                 if post.out is not None:
                     post.out()
             if posts:
                 self._event.set()
                 self._event = trio.Event()
-                continue
-            self._posted = trio.Event()
-            await self._posted.wait()
+            while not (posts := self.outbox.take(100)):
+                self._posted = trio.Event()
+                await self._posted.wait()
 
     _posted = trio.Event()
 
@@ -108,6 +146,12 @@ class Yard:
                         return index
                 await self._event.wait()
 
+    async def expect_that(self, true: Callable[[], bool], within_s: float = 20) -> None:
+        """Wait until `true()` holds after something was published."""
+        with trio.fail_after(within_s):
+            while not true():
+                await self._event.wait()
+
     async def stop(self) -> None:
         self.supervisor.ask_to_stop()
         await self.supervisor.settled.wait()
@@ -118,10 +162,11 @@ class Yard:
 async def open_yard(
     worker_class: type[CommonWorker], open_home: HomeFactory = open_native_home, **options: Any
 ) -> AsyncIterator[Yard]:
-    """Run `worker_class` as the prop `coffin`; `options` are `Limits`, `config` and `subscribed`."""
+    """Run `worker_class` as the prop `coffin`; `options` are those of `Terms`, `config` and `subscribed`."""
     async with trio.open_nursery() as nursery:
         yard = Yard(nursery, worker_class, open_home, **options)
         nursery.start_soon(yard.acknowledge)
+        nursery.start_soon(yard.reviews.run)
         nursery.start_soon(yard.supervisor.run)
         yield yard
         nursery.cancel_scope.cancel()

@@ -45,9 +45,33 @@ halloween-host check
 halloween-host check --props ~/haunt/props""",
     "list": """
 halloween-host list
-halloween-host list | cut -f1,3""",
+halloween-host list | cut -f1,3
+halloween-host list --live""",
+    "status": """
+halloween-host status
+halloween-host status --json | jq .workers.coffin""",
+    "preflight": """
+halloween-host preflight
+halloween-host preflight --yes && halloween-host preflight""",
+    "panic": """
+halloween-host panic
+halloween-host panic smoke in room 3
+MQTT_HOST=broker.lan STATE_DIR=/var/lib/haunt halloween-host panic""",
+    "rearm": """
+halloween-host rearm""",
+    "restart": """
+halloween-host restart coffin""",
+    "stop": """
+halloween-host stop coffin""",
+    "start": """
+halloween-host start coffin""",
+    "ping": """
+halloween-host ping
+halloween-host ping coffin --timeout 1""",
     "send": """
 halloween-host send heartbeat ping hello
+halloween-host send --wait coffin open && echo open
+halloween-host send --wait --timeout 30 --ttl 2 lift up
 halloween-host send heartbeat fire 750
 halloween-host send lights colour --json '{"red": 255, "blue": 40}'
 halloween-host send coffin move -- -15""",
@@ -105,7 +129,9 @@ def _matters(variable: str, command: str) -> bool:
     """Whether a command other than `run` goes by this variable."""
     if variable == "MQTT_CLIENT_ID":  # the host's own: a second client of that name would cut it off
         return False
-    return variable.startswith(("LOG_", "WORKER_" if command in ("check", "list") else "MQTT_"))
+    starts = {"check": ("WORKER_",), "list": ("WORKER_", "MQTT_"), "preflight": ("WORKER_", "MQTT_")}
+    starts["panic"] = ("MQTT_", "STATE_")
+    return variable.startswith(("LOG_", *starts.get(command, ("MQTT_",))))
 
 
 def _epilogue(examples: str, *names: str) -> str:

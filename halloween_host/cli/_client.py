@@ -15,7 +15,7 @@ __all__ = ["client_id_for", "connected"]
 
 def client_id_for(command: str) -> str:
     """An id of its own: the host's would take the host's connection over. At most 23 characters, which every broker takes."""
-    return f"halloween-{command}-{secrets.token_hex(3)}"
+    return f"halloween-{command[:6]}-{secrets.token_hex(3)}"
 
 
 @asynccontextmanager

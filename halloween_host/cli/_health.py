@@ -10,11 +10,10 @@ from cyclopts import Parameter
 from halloween_host import topics
 from halloween_host.cli._client import connected
 from halloween_host.cli._complaints import complain
-from halloween_host.cli._environment import BrokerOption, address_of, read_environment, read_settings
+from halloween_host.cli._environment import BrokerOption, address_of
 from halloween_host.cli._lines import shown_payload
+from halloween_host.cli._preparing import check_seconds, prepare
 from halloween_host.cli._printing import put
-from halloween_host.errors import InvalidSettings, SettingsError
-from halloween_host.logs import configure_logging
 from halloween_host.mqtt import Client
 
 __all__ = ["health_"]
@@ -37,11 +36,8 @@ async def health_(
     Exit status: 0 alive; 1 not, with a line that says why; 2 for wrong
     variables or options.
     """
-    environ = read_environment()
-    settings = read_settings(environ, broker=broker)
-    configure_logging(settings.log_level, settings.log_format)
-    if not 0 < timeout <= 3600:
-        raise InvalidSettings((SettingsError("--timeout", f"{timeout:g}", "expected seconds, above 0 and up to 3600"),))
+    settings = prepare(broker)
+    check_seconds("--timeout", timeout)
     signs: dict[str, str] = {}
     with trio.move_on_after(timeout):
         async with connected(settings.broker, "health", timeout_s=timeout) as client:

@@ -15,8 +15,15 @@ __all__ = ["Lines", "shown_payload"]
 
 #: Characters of a payload that a terminal gets.
 _SHOWN_CHARS: Final = 4_096
-_COLOURS: Final = {"cmd": "cyan", "telemetry": "green", "status": "blue", "state": "magenta", "other": "dim"}
-_STATUS_COLOURS: Final = {"error": "bold red", "warn": "yellow"}
+_COLOURS: Final = {
+    "cmd": "cyan",
+    "ack": "cyan",
+    "telemetry": "green",
+    "status": "blue",
+    "state": "magenta",
+    "other": "dim",
+}
+_STATUS_COLOURS: Final = {"error": "bold red", "warn": "yellow", "panic": "bold red"}
 
 
 class Lines:
@@ -26,13 +33,15 @@ class Lines:
         self._stream = stream
         self._console = Console(file=stream, highlight=False, soft_wrap=True) if stream.isatty() else None
 
-    def write(self, topic: str, payload: bytes, *, retained: bool) -> None:
-        """One message that came now."""
+    def write(self, topic: str, payload: bytes, *, retained: bool, words: str | None = None) -> None:
+        """One message that came now; a person reads `words` in the payload's place."""
         moment = datetime.now().strftime("%H:%M:%S.%f")[:-3]
         topic, text = escape(topic).replace("\t", r"\t"), shown_payload(payload)
         if self._console is None:
             self._stream.write(f"{moment}\t{topic}\t{text}\n")
             return
+        if words is not None:
+            text = escape(words)
         if len(text) > _SHOWN_CHARS:
             text = f"{text[:_SHOWN_CHARS]}… ({len(payload):,} bytes)"
         line = Text.assemble((moment, "dim"), " ", (topic, _colour(topic)), " ", text)

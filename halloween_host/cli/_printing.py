@@ -9,9 +9,15 @@ from halloween_host.logs import escape
 __all__ = ["is_terminal", "put", "put_cells"]
 
 
-def put(line: str) -> None:
-    """Print a line, control characters in it shown as escapes."""
-    print(escape(line))  # noqa: T201
+def put(line: str, style: str = "") -> None:
+    """Print a line, control characters in it shown as escapes; a person sees it in `style`."""
+    if not (style and is_terminal()):
+        print(escape(line))  # noqa: T201
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    Console(highlight=False, soft_wrap=True).print(Text(escape(line), style))
 
 
 def put_cells(*cells: str) -> None:

@@ -12,6 +12,7 @@ from halloween_host import legacy
 from halloween_host.cli._complaints import leaves
 from halloween_host.cli._environment import BrokerOption, read_environment, read_settings
 from halloween_host.cli._leaving import leave
+from halloween_host.cli._pid_lock import hold_pid_file
 from halloween_host.cli._places import BuiltinsOption, PropsOption, find_places
 from halloween_host.cli._signals import Signals
 from halloween_host.errors import BrokerError
@@ -34,9 +35,14 @@ async def run_(*, props: PropsOption = None, builtins: BuiltinsOption = None, br
     user, password, host and port, or host:port alone; or embedded:port, which
     insists on a broker of the host's own. It wins over the MQTT_ variables.
 
+    SIGUSR1 is a panic: everything stops, every safe() runs, and the host stays
+    latched until "halloween-host rearm".
+
     Exit status: 0 after a stop in good order; 1 when the embedded broker cannot
-    come up; 2 for wrong variables or options; 128 + the signal's number when
-    the host was not up yet, or when two signals came.
+    come up or another host has the same STATE_DIR; 2 for wrong variables or
+    options; 70 when a worker blocked a panic; 75 when another host took over our
+    client id; 128 + the signal's number when the host was not up yet, or when
+    two signals came.
     """
     environ = read_environment()
     settings = read_settings(environ, broker=broker)
@@ -49,9 +55,9 @@ async def run_(*, props: PropsOption = None, builtins: BuiltinsOption = None, br
     host = Host(settings, places, environ, leave=leave)
     signals = Signals(host.stop, stop_timeout_s=settings.stop_timeout_s)
     status = 0
-    with capture_prints(), capture_strays(), signals:
+    with hold_pid_file(settings.state_dir), capture_prints(), capture_strays(), signals:
         try:
-            await host.run(task_status=signals)
+            status = await host.run(task_status=signals)
         except* KeyboardInterrupt:
             status = 128 + (signals.first or signal.SIGINT)
         except* BrokerError as group:

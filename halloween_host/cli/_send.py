@@ -1,30 +1,35 @@
-"""`send`: one command to one prop, and a word about whether anybody is there to hear it."""
+"""`send`: one command to one prop, and a word about whether anybody is there to hear it, or what became of it."""
 
 from __future__ import annotations
 
 import json as json_module
+import time
 from typing import Annotated, Final
 
-import structlog
 import trio
 from cyclopts import Parameter
 
 from halloween_host import topics
 from halloween_host.cli._client import connected
 from halloween_host.cli._complaints import complain
-from halloween_host.cli._environment import BrokerOption, address_of, read_environment, read_settings
+from halloween_host.cli._environment import BrokerOption, address_of
+from halloween_host.cli._exchange import TTL_S, Answer
+from halloween_host.cli._orders import ask, silence_of
+from halloween_host.cli._outcomes import DONE, SILENT, tell
+from halloween_host.cli._preparing import check_seconds, prepare
 from halloween_host.cli._printing import put
+from halloween_host.cli._sightings import Sightings
 from halloween_host.commands import encode_command
-from halloween_host.errors import CommandError, did_you_mean
-from halloween_host.logs import configure_logging
+from halloween_host.errors import CommandError, InvalidSettings, SettingsError, did_you_mean
 from halloween_host.mqtt import Client, MqttCodeError
+from halloween_host.settings import BrokerSettings
 
 __all__ = ["send_"]
 
 #: Seconds in which a broker hands out what is retained; only a prop that it does not know is waited for as long.
 _RETAINED_S: Final = 0.5
-
-_log: Final = structlog.stdlib.get_logger()
+#: Seconds that --wait waits.
+_TIMEOUT_S: Final = 10.0
 
 
 async def send_(
@@ -35,6 +40,16 @@ async def send_(
     json: Annotated[
         bool, Parameter(negative=(), show_default=False, help="ARG is JSON: 500, true, [1, 2], {...}.")
     ] = False,
+    wait: Annotated[
+        bool, Parameter(negative=(), show_default=False, help="Wait for the outcome, and print it.")
+    ] = False,
+    timeout: Annotated[
+        float | None, Parameter(show_default=False, help="With --wait: seconds to wait at most. [default: 10]")
+    ] = None,
+    ttl: Annotated[
+        float | None,
+        Parameter(show_default=False, help="Seconds after which it is refused as too old. [default with --wait: 5]"),
+    ] = None,
     broker: BrokerOption = None,
 ) -> int:
     """Send a command to a prop.
@@ -44,32 +59,57 @@ async def send_(
     is sent all the same, with a warning. Write -- before an argument that
     starts with -.
 
-    Exit status: 0 once the broker has the command; 1 when it cannot be reached
-    or refuses it; 2 for what is no prop id, no action or no JSON.
+    With --wait it carries an id, and its outcome comes back: stdout gets what
+    the prop's handler returned ("done" for nothing), stderr why it was not done.
+
+    Exit status: 0 once the broker has the command, with --wait once it is done;
+    1 when the broker cannot be reached or refuses it, with --wait also when it
+    failed or was cancelled; 2 for what is no prop id, no action or no JSON;
+    with --wait 3 when it was refused, 4 without an answer in time.
     """
-    environ = read_environment()
-    settings = read_settings(environ, broker=broker)
-    configure_logging(settings.log_level, settings.log_format)
-    for warning in settings.warnings:
-        _log.warning(warning)
+    settings = prepare(broker)
     topics.check_prop_id(prop)
+    if timeout is not None and not wait:
+        raise InvalidSettings((SettingsError("--timeout", f"{timeout:g}", "only --wait waits"),))
+    if ttl is not None:
+        check_seconds("--ttl", ttl)
     text = " ".join(arg) if arg else None
-    payload = encode_command(action, _read_json(action, text) if json else text)
+    args = _read_json(action, text) if json else text
+    if wait:
+        timeout_s = check_seconds("--timeout", _TIMEOUT_S if timeout is None else timeout)
+        return await _send_and_wait(settings.broker, prop, action, args, timeout_s=timeout_s, ttl_s=ttl or TTL_S)
+    ts = None if ttl is None else round(time.time(), 3)
+    await _send(settings.broker, prop, encode_command(action, args, ts=ts, ttl=ttl))
+    return DONE
+
+
+async def _send_and_wait(
+    broker: BrokerSettings, prop: str, action: str, args: object, *, timeout_s: float, ttl_s: float
+) -> int:
+    encode_command(action, args)  # what cannot be sent is said before anybody is asked for a connection
+    sightings = Sightings()
+    answer = await ask(broker, prop, action, args, timeout_s=timeout_s, ttl_s=ttl_s, sightings=sightings)
+    if isinstance(answer, Answer):
+        return tell(answer.ack, prop)
+    complain(silence_of(prop, answer, sightings, broker, timeout_s))
+    return SILENT
+
+
+async def _send(broker: BrokerSettings, prop: str, payload: bytes) -> None:
     topic = topics.command(prop)
-    async with connected(settings.broker, "send") as client:
+    async with connected(broker, "send") as client:
         known: dict[str, str] | None = {}
         try:
             await client.subscribe(topics.availability("+"), qos=1)
         except MqttCodeError:  # this user may not hear it: then we know nothing
             known = None
         await client.publish(topic, payload, qos=1)
-        put(f"sent {payload.decode()} to {topic} on {address_of(settings.broker)}")
+        put(f"sent {payload.decode()} to {topic} on {address_of(broker)}")
         if known is not None:
             with trio.move_on_after(_RETAINED_S):
                 await _collect_until(client, prop, known)
     if known is not None and known.get(prop) != "online":
         _warn(prop, known)
-    return 0
 
 
 def _read_json(action: str, text: str | None) -> object:

@@ -11,11 +11,13 @@ from cyclopts import Parameter
 
 from halloween_host import topics
 from halloween_host.cli._client import client_id_for
-from halloween_host.cli._environment import BrokerOption, reachable, read_environment, read_settings, tls_of
+from halloween_host.cli._environment import BrokerOption, reachable
 from halloween_host.cli._lines import Lines
+from halloween_host.cli._preparing import prepare
+from halloween_host.cli._reading import Reading
+from halloween_host.dial import open_dial
 from halloween_host.link import Link
-from halloween_host.logs import configure_logging
-from halloween_host.mqtt import Client, Message
+from halloween_host.mqtt import AnyClient, Message
 
 __all__ = ["watch_"]
 
@@ -30,36 +32,39 @@ async def watch_(
 ) -> int:
     """Show the messages on the broker as they come, until Ctrl-C.
 
-    What the broker has retained comes first. On a terminal in colours; piped, a
-    line for each message: time, topic and payload with tabs between them.
-    Control characters, and bytes that are no UTF-8, are shown as escapes such
-    as \\x1b. When the broker goes away, a line on stderr says so, and another
-    one when it is back.
+    What the broker has retained comes first. On a terminal in colours, with
+    health, acks and panics in words; piped, a line for each message: time,
+    topic and payload with tabs between them. Control characters, and bytes that
+    are no UTF-8, are shown as escapes such as \\x1b. When the broker goes away,
+    a line on stderr says so, and another one when it is back.
 
     Exit status: 130 after Ctrl-C; 0 when the reader of the pipe has gone; 2 for
     wrong variables, options or prop ids.
     """
-    environ = read_environment()
-    settings = read_settings(environ, broker=broker)
-    configure_logging(settings.log_level, settings.log_format)
-    for warning in settings.warnings:
-        _log.warning(warning)
-    topic_filter = f"{topics.PREFIX}/#"
+    settings = prepare(broker)
+    filters = [f"{topics.PREFIX}/#"]
     if prop is not None:
-        topic_filter = f"{topics.PREFIX}/{prop if prop == topics.HOST else topics.check_prop_id(prop)}/#"
+        filters = [f"{topics.PREFIX}/{prop if prop == topics.HOST else topics.check_prop_id(prop)}/#"]
+        filters += [topics.HOST_AVAILABILITY] if prop != topics.HOST else []
     lines = Lines(sys.stdout)
 
-    async def session(client: Client) -> None:
-        await client.subscribe(topic_filter, qos=1)
+    async def session(client: AnyClient) -> None:
+        reading = Reading()
+        await client.subscribe([(each, 1) for each in filters])
         while True:
-            _show(lines, await client.messages.batch())
+            _show(lines, reading, await client.messages.batch(), prop)
 
     client_id = client_id_for("watch")
-    await Link(reachable(settings.broker), session, client_id=client_id, tls=tls_of(settings.broker)).run()
+    reached = reachable(settings.broker)
+    await Link(reached, open_dial(reached), session, client_id=client_id, taken_over=_log.error).run()
     return 0
 
 
-def _show(lines: Lines, batch: Sequence[Message]) -> None:
+def _show(lines: Lines, reading: Reading, batch: Sequence[Message], prop: str | None) -> None:
     for message in batch:
-        lines.write(str(message.topic), message.payload, retained=message.retain)
+        topic = str(message.topic)
+        words = reading.take(topic, message.payload)
+        # The host's availability is heard for what it means to a prop that has no connection of its own.
+        if prop in (None, topics.HOST) or topic != topics.HOST_AVAILABILITY:
+            lines.write(topic, message.payload, retained=message.retain, words=words)
     sys.stdout.flush()

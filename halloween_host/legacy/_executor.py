@@ -40,7 +40,7 @@ class WorkerThreads(ThreadPoolExecutor):
 
     def __init__(self, name: str, threads: int) -> None:
         super().__init__(threads, thread_name_prefix=name)
-        self._calls: set[_Call] = set()
+        self._calls: dict[_Call, None] = {}
 
     @property
     def busy(self) -> int:
@@ -49,14 +49,14 @@ class WorkerThreads(ThreadPoolExecutor):
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         call = _Call(fn)
-        self._calls.add(call)  # before the thread may ask how many there are
+        self._calls[call] = None  # before the thread may ask how many there are
         try:
             future: Future[T] = super().submit(call.run, contextvars.copy_context(), args, kwargs)
         except RuntimeError:  # shut down already
-            self._calls.discard(call)
+            self._calls.pop(call, None)
             raise
         call.future = future
-        future.add_done_callback(lambda _: self._calls.discard(call))
+        future.add_done_callback(lambda _: self._calls.pop(call, None))
         return future
 
     def unfinished(self) -> list[Future[Any]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Final
 
 import structlog
@@ -14,13 +14,30 @@ import trio
 
 from halloween_host import topics
 from halloween_host.commands import Command, parse_command
-from halloween_host.errors import CommandError, SpawnError
+from halloween_host.errors import CommandError
 from halloween_host.legacy._handlers import Handlers
 from halloween_host.legacy._loop import GuestLoop, open_loop
 from halloween_host.legacy._mqtt import LegacyMessage, LegacyMqtt
 from halloween_host.legacy._places import name_of_coroutine
+from halloween_host.legacy._spawner import LegacySpawner
 from halloween_host.legacy._worker import BaseWorker, Done
-from halloween_host.worker import THREADS, Arrival, Berth, Blueprint, Call, Reports, bind, is_async
+from halloween_host.outlet import in_safe
+from halloween_host.worker import (
+    THREADS,
+    Arrival,
+    Berth,
+    Blueprint,
+    Call,
+    Delivery,
+    Ended,
+    Ending,
+    Reports,
+    Run,
+    bind,
+    describe,
+    has_safe,
+    is_async,
+)
 
 __all__ = ["LegacyHome", "open_legacy_home"]
 
@@ -53,12 +70,12 @@ class LegacyHome:
         self._thread = threading.get_ident()
         self._worker: BaseWorker | None = None
         self._mqtt = LegacyMqtt(blueprint.prop_id, berth, self._dispatch)
-        self._handlers = Handlers(loop, self._report)
-        self._phases: set[asyncio.Task[Any]] = set()
-        self._spawned: set[asyncio.Task[Any]] = set()
+        self._handlers = Handlers(loop, self._report, self._end)
+        self._phases: dict[asyncio.Task[Any], None] = {}
+        self._spawner = LegacySpawner(loop, blueprint.prop_id, reports, lambda: self._worker, self.stopped_itself)
         self._stopper: asyncio.Task[Any] | None = None  # the handler or task that called `stop()` itself
         self._stop_ran = False
-        loop.on_crash = self._crashed
+        loop.on_crash = lambda error: reports.crashed("a task of its own", error)
         loop.set_exception_handler(self._unhandled)
 
     # -- Home
@@ -82,33 +99,23 @@ class LegacyHome:
 
     async def start(self) -> None:
         assert self._worker is not None
-        self._berth.spawner = _LegacySpawner(self)
+        self._berth.spawner = self._spawner
         await self._phase("start", self._worker.start)
 
-    def run(self, command: Command) -> None:
-        self._run(command)
+    def run(self, command: Command, ended: Ended | None = None, timeout_s: float | None = None) -> Run:
+        assert self._worker is not None
+        run = Run(ended, timeout_s)
+        with self._contained(command.action, run.end):
+            call = bind(self._worker, self._blueprint.actions, command)
+            if self._handlers.closed:
+                raise CommandError("the worker is stopping", action=command.action)
+            self._handlers.start(call, run)
+        return run
 
-    def deliver(self, arrival: Arrival) -> None:
-        if self._handlers.closed:
-            return
-        message = LegacyMessage.of(arrival)
-        listeners = tuple(self._mqtt._halloween_handlers)
-        for listener in listeners:
-            self._handlers.hear(listener, message)
-        command = arrival.command
-        # An overridden on_message gets the worker's own commands, and what it subscribed to if nobody else listens.
-        if self._overrides_on_message and (command is not None or not listeners):
-            on_message = self._worker.on_message  # type: ignore[union-attr] # nothing is delivered before construct()
-            self._handlers.start(Call("on_message", on_message, (message,), is_async(on_message)))
-            return
-        try:
-            if isinstance(command, Command):
-                self._run(command)
-            elif command is not None:
-                raise command
-        except CommandError:
-            if not listeners:  # else a message handler took it raw
-                raise
+    def deliver(self, arrival: Arrival, delivery: Delivery | None = None) -> None:
+        if not self._handlers.closed:
+            with self._contained("on_message", None if delivery is None else delivery.delivered):
+                self._deliver(arrival, delivery)
 
     async def cancel_handlers(self) -> None:
         await self._handlers.cancel(but=self._stopper)
@@ -116,7 +123,7 @@ class LegacyHome:
             await self.loop.wait_for([self._stopper])
 
     async def cancel_spawned(self) -> None:
-        tasks = self.spawned()
+        tasks = self._spawner.tasks()
         for task in tasks:
             task.cancel()
         await self.loop.wait_for(tasks)
@@ -127,10 +134,32 @@ class LegacyHome:
             await self._phase("stop", self._worker.stop)
         self._moor_off()
 
+    def abort(self) -> None:
+        self._handlers.abandon()
+        self._berth.spawner, self._berth.moment = None, "after a panic"
+        for task in self.loop.unfinished():
+            task.cancel()
+
+    @property
+    def has_safe(self) -> bool:
+        return self._worker is not None and has_safe(type(self._worker))
+
+    async def safe(self) -> None:
+        async def safe() -> None:
+            in_safe.set(self._berth.outlet)
+            await self._worker.safe()  # type: ignore[union-attr] # `has_safe` said so
+
+        await self._phase("safe", safe)
+
+    async def wait_ended(self) -> None:
+        while tasks := self.loop.unfinished():
+            await self.loop.wait_for(tasks)
+        await self.loop.wait_for_threads()
+
     async def close(self) -> None:
         self._handlers.closed = True
         self.loop.grace_s = 0.0
-        ours = {*self._handlers.tasks, *self._phases, *self.spawned(), self._stopper}
+        ours = {*self._handlers.tasks, *self._phases, *self._spawner.tasks(), self._stopper}
         for task in self.loop.unfinished():
             if task not in ours and not task.cancelling():
                 self._reports.leaked(name_of_coroutine(task.get_coro()))
@@ -138,29 +167,6 @@ class LegacyHome:
 
     def running(self) -> list[str]:
         return self.loop.names()
-
-    # -- what the spawner needs, from inside the loop
-
-    def spawned(self) -> list[asyncio.Task[Any]]:
-        """The tasks of `spawn` that have not ended, and those that an author put into `_tasks` himself."""
-        put = getattr(self._worker, "_tasks", ())
-        return [task for task in {*self._spawned, *put} if isinstance(task, asyncio.Task) and not task.done()]
-
-    def spawn(self, function: Any, args: tuple[Any, ...]) -> asyncio.Task[Any]:
-        """The worker's `spawn`."""
-        coroutine = function(*args) if callable(function) else function
-        if not inspect.iscoroutine(coroutine):
-            raise TypeError(f"spawn() takes a coroutine: self.spawn(self._ticker()), got {type(coroutine).__name__}")
-        if threading.get_ident() != self._thread:
-            coroutine.close()
-            raise SpawnError(self._blueprint.prop_id, "from a thread")
-        name = coroutine.__name__
-        task = self.loop.begin(self._guarded(coroutine, name), name, wraps=coroutine)
-        self._spawned.add(task)
-        tasks = getattr(self._worker, "_tasks", [])
-        (tasks.add if isinstance(tasks, set) else tasks.append)(task)
-        task.add_done_callback(self._spawned_ended)
-        return task
 
     def stopped_itself(self) -> None:
         """The worker's `stop()` ran to its end."""
@@ -171,6 +177,8 @@ class LegacyHome:
         if not self._stop_ran:
             self._stop_ran = True
             self._stopper = asyncio.current_task(self.loop)
+            if self._stopper is not None and (run := self._handlers.tasks.get(self._stopper)) is not None:
+                run.stopper = True
             self._reports.stopped_itself()
 
     # -- inside
@@ -182,12 +190,38 @@ class LegacyHome:
     def _moor_off(self) -> None:
         self._berth.spawner, self._berth.moment = None, "after stop()"
 
-    def _run(self, command: Command) -> asyncio.Future[Any]:
-        assert self._worker is not None
-        call = bind(self._worker, self._blueprint.actions, command)
-        if self._handlers.closed:
-            raise CommandError("the worker is stopping", action=command.action)
-        return self._handlers.start(call)
+    @contextmanager
+    def _contained(self, name: str, ended: Ended | None) -> Iterator[None]:
+        """What is looked up here runs the author's code (`__getattr__`, a property): what that raises is a handler's failure."""
+        try:
+            yield
+        except CommandError:
+            raise
+        except BaseException as error:  # noqa: BLE001 the handler's border
+            self._report(name, error)
+            if ended is not None:
+                ended("failed", None, describe(error, "legacy"))
+
+    def _deliver(self, arrival: Arrival, delivery: Delivery | None) -> None:
+        message = LegacyMessage.of(arrival, delivery)
+        listeners = tuple(self._mqtt._halloween_handlers)
+        for listener in listeners:
+            self._handlers.hear(listener, message)
+        command = arrival.command
+        # An overridden on_message gets the worker's own commands, and what it subscribed to if nobody else listens.
+        if self._overrides_on_message and (command is not None or not listeners):
+            on_message = self._worker.on_message  # type: ignore[union-attr] # nothing is delivered before construct()
+            run = Run(None if delivery is None else delivery.delivered)
+            self._handlers.start(Call("on_message", on_message, (message,), is_async(on_message)), run)
+            return
+        if delivery is None:
+            return
+        try:
+            delivery.begin(lambda: None)
+        except CommandError:
+            if not listeners:
+                raise
+            delivery.delivered("done", None, None)  # a message handler took it raw
 
     async def _phase(self, name: str, function: Callable[[], Any]) -> None:
         """Run the author's function inside the loop and wait; a cancellation is passed on and the wait ends at once."""
@@ -195,8 +229,8 @@ class LegacyHome:
         async def phase() -> None:
             task = asyncio.current_task()
             assert task is not None
-            self._phases.add(task)
-            task.add_done_callback(self._phases.discard)
+            self._phases[task] = None
+            task.add_done_callback(lambda _: self._phases.pop(task, None))
             result = function()
             if inspect.isawaitable(result):
                 await result
@@ -210,27 +244,22 @@ class LegacyHome:
         if threading.get_ident() != self._thread:
             self._soon(self._dispatch, message)
             return Done()
+        over = self.loop.create_future()
+
+        def end() -> None:
+            if not over.done():  # cancelled, together with the on_message that waits
+                over.set_result(None)
+
         try:
-            return self._run(parse_command(message.payload))
+            command = parse_command(message.payload)
+            if message._delivery is not None:
+                message._delivery.begin(end)
+            else:  # a message that the author made himself
+                self.run(command, lambda ending, value, error: end())
         except CommandError as error:  # a refusal, said as one that came without on_message
-            self._reports.refused(error)
+            (message._delivery or self._reports).refused(error)
             return Done()
-
-    async def _guarded(self, coroutine: Coroutine[Any, Any, Any], name: str) -> Any:
-        """`SystemExit` and `KeyboardInterrupt` would leave the loop's iteration: they are the worker's crash, by name."""
-        try:
-            return await coroutine
-        except (SystemExit, KeyboardInterrupt) as error:
-            self._reports.crashed(name, error)
-
-    def _spawned_ended(self, task: asyncio.Task[Any]) -> None:
-        self._spawned.discard(task)
-        tasks = getattr(self._worker, "_tasks", [])
-        if task in tasks:
-            tasks.remove(task)
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            self._reports.crashed(task.get_name(), error)
+        return over
 
     def _report(self, name: str, error: BaseException) -> None:
         """What a handler raised, told from whichever thread it ran in."""
@@ -239,10 +268,15 @@ class LegacyHome:
         elif isinstance(error, Exception):
             self._reports.failed(name, error)
         else:
-            self._reports.crashed(f"do_{name}" if hasattr(self._worker, f"do_{name}") else name, error)
+            self._reports.crashed(f"do_{name}" if hasattr(type(self._worker), f"do_{name}") else name, error)
 
-    def _crashed(self, error: BaseException) -> None:
-        self._reports.crashed("a task of its own", error)
+    def _end(self, run: Run, ending: Ending, value: object = None, error: str | None = None) -> None:
+        """End a run from whichever thread it ran in, after `_report`."""
+        if threading.get_ident() == self._thread:
+            run.end(ending, value, error)
+        else:
+            with suppress(trio.RunFinishedError):  # a thread that outlived the host: nobody waits for it
+                self._token.run_sync_soon(run.end, ending, value, error)
 
     def _unhandled(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """The loop's exception handler: what an author's own task or callback raised and nobody looked at."""
@@ -262,28 +296,3 @@ class LegacyHome:
             self._token.run_sync_soon(function, *args)
         except trio.RunFinishedError:  # a thread that outlived the host: nobody is left to tell
             _log.error(f"dropped after the host's end: {args!r}", worker=self._blueprint.prop_id)
-
-
-class _LegacySpawner:
-    """The `Spawner` of an asyncio worker: what it awaits is awaited inside the worker's loop."""
-
-    def __init__(self, home: LegacyHome) -> None:
-        self._home = home
-
-    def spawn(self, function: Any, args: tuple[Any, ...]) -> asyncio.Task[Any]:
-        return self._home.spawn(function, args)
-
-    async def cancel_spawned(self) -> None:
-        loop = self._home.loop
-        if asyncio.get_running_loop() is not loop:  # asyncio.run(self.stop()) in a plain handler's thread
-            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self.cancel_spawned(), loop))
-            return
-        own = asyncio.current_task()
-        tasks = [task for task in self._home.spawned() if task is not own]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
-
-    def stopped_itself(self) -> None:
-        self._home.stopped_itself()

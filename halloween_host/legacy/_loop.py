@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 import threading
 import time
@@ -55,6 +56,7 @@ class GuestLoop(SteppedLoop):
         #: Every pool of threads that runs this worker's code.
         self.pools: list[WorkerThreads] = []
         self._own_threads: WorkerThreads | None = None
+        self._numbers = itertools.count()
         self._wrapped: dict[asyncio.Task[Any], Coroutine[Any, Any, Any]] = {}
 
     # -- for asyncio, from inside
@@ -80,6 +82,11 @@ class GuestLoop(SteppedLoop):
         handle = super().call_at(when, callback, *args, context=context)
         self._wake()
         return handle
+
+    def create_task(self, coro: Any, **options: Any) -> asyncio.Task[Any]:
+        task: asyncio.Task[Any] = super().create_task(coro, **options)
+        task._halloween_number = next(self._numbers)  # type: ignore[attr-defined] # what is cancelled together ends in the order it began
+        return task
 
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[Unpack[ArgsT]], T], *args: *ArgsT
@@ -170,8 +177,9 @@ class GuestLoop(SteppedLoop):
                 await ended.wait()
 
     def unfinished(self) -> list[asyncio.Task[Any]]:
-        """Every task of this loop that has not ended."""
-        return [task for task in asyncio.all_tasks(self) if not task.done()]
+        """Every task of this loop that has not ended, the oldest first."""
+        tasks = [task for task in asyncio.all_tasks(self) if not task.done()]
+        return sorted(tasks, key=lambda task: getattr(task, "_halloween_number", 0))
 
     async def cancel_all(self) -> None:
         """Cancel every task, also those that start meanwhile, and wait until all have ended."""
@@ -184,6 +192,10 @@ class GuestLoop(SteppedLoop):
         """`cancel_all`, then close generators, servers and connections, and wait for calls in threads."""
         await self.cancel_all()
         await self.run(self.put_away(), name=_OURS, grace_s=0)
+        await self.wait_for_threads()
+
+    async def wait_for_threads(self) -> None:
+        """Wait until every call in a thread has ended; a cancellation ends the wait and leaves them be."""
         if futures := [future for pool in self.pools for future in pool.unfinished()]:
             await self.run(settled(futures), name=_OURS, grace_s=0)
 

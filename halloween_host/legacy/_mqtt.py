@@ -12,7 +12,7 @@ from halloween_host.errors import TopicError
 from halloween_host.mqtt import Topic, Wildcard
 from halloween_host.outbox import Kind
 from halloween_host.payloads import legacy_value
-from halloween_host.worker import Arrival, Berth, check_qos
+from halloween_host.worker import Arrival, Berth, Delivery, check_qos
 
 __all__ = ["LegacyMessage", "LegacyMqtt"]
 
@@ -28,10 +28,11 @@ class LegacyMessage:
     payload: bytes
     qos: int
     retain: bool
+    _delivery: Delivery | None = attrs.field(default=None, eq=False, repr=False)
 
     @classmethod
-    def of(cls, arrival: Arrival) -> LegacyMessage:
-        return cls(arrival.topic, arrival.payload, arrival.qos, arrival.retain)
+    def of(cls, arrival: Arrival, delivery: Delivery | None = None) -> LegacyMessage:
+        return cls(arrival.topic, arrival.payload, arrival.qos, arrival.retain, delivery)
 
 
 class LegacyMqtt:

@@ -7,13 +7,15 @@ import os
 import re
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, ClassVar, Final
 
 from halloween_host import topics
+from halloween_host.acks import Ack
 from halloween_host.errors import ModelError
 from halloween_host.legacy._mqtt import LegacyMessage, LegacyMqtt
 from halloween_host.payloads import legacy_value
-from halloween_host.worker import CommonWorker
+from halloween_host.worker import CommonWorker, answer_of, no_answer
 
 __all__ = ["BaseWorker", "Done", "TaskList"]
 
@@ -106,13 +108,54 @@ class BaseWorker(CommonWorker):
         """Publish the worker's own word (`armed`, `playing`) on ``halloween/<prop>/state``."""
         self._post(topics.state(self.prop_id), legacy_value(text), "status", qos, retain)
 
-    def command(self, target_prop: str, action: str, args: object = None, qos: int = 1) -> None:
-        """Send a command to another prop; dropped with a log line when the broker did not take it within 5 s."""
-        self._post_command(target_prop, action, args, qos)
+    def command(
+        self,
+        target_prop: str,
+        action: str,
+        args: object = None,
+        qos: int = 1,
+        *,
+        ttl: float | None = None,
+        id: str | float | None = None,
+    ) -> None:
+        """Send a command to another prop; dropped with a log line when the broker did not take it within 5 s.
+
+        With a `ttl` it is refused where it arrives more than so many seconds late. With an `id` (text or a number) it runs once,
+        however often it is sent, and its outcome is told on ``halloween/<target>/ack``. One brings a default of the other: 5 s,
+        an id of its own.
+        """
+        self._post_command(target_prop, action, args, qos, ttl, id)
 
     def broadcast(self, targets: Iterable[str], action: str, args: object = None, qos: int = 1) -> None:
         """Send the same command to several props."""
         self._post_broadcast(targets, action, args, qos)
+
+    async def ask(self, target: str, action: str, args: object = None, *, timeout: float = 5.0) -> Any:
+        """Send a command to another prop and return what its handler returned; `timeout` is in seconds.
+
+        Raises:
+            CommandFailed, CommandRefused, CommandCancelled: by what became of it.
+            TimeoutError: when no answer came in time.
+        """
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Ack] = loop.create_future()
+
+        def take(ack: Ack) -> None:
+            if not answer.done():
+                answer.set_result(ack)
+
+        def tell(ack: Ack) -> None:
+            with suppress(RuntimeError):  # the loop is closed: nobody waits in it any more
+                loop.call_soon_threadsafe(take, ack)
+
+        inquiry = self._inquire(target, action, args, timeout, tell)
+        try:
+            await asyncio.wait([answer], timeout=timeout)
+        finally:
+            self._halloween_berth.hooks.forget(inquiry)
+        if not answer.done():
+            raise no_answer(target, action, timeout)
+        return answer_of(answer.result(), target, action)
 
     def resolve_config_var(self, key: str, default: Any = None) -> Any:
         """The config's `key` with ``${NAME}`` filled from the environment; `default` when key or variable are missing."""

@@ -17,7 +17,7 @@ from halloween_host.loader._discovery import Found, there
 from halloween_host.loader._finder import BUILTINS, PROPS
 from halloween_host.loader._requirements import listed, requirements_file
 
-__all__ = ["blame", "bound_at", "one_line"]
+__all__ = ["blame", "bound_at", "bound_in_class", "one_line"]
 
 #: Characters of an author's error text that go into our line.
 _TEXT_CHARS: Final = 400
@@ -58,6 +58,14 @@ def one_line(error: object) -> str:
 def bound_at(path: Path, name: str) -> int | None:
     """The line of a file at which `name` is last bound at its top level (also below `if`, `try` and `with`)."""
     return max(_bindings(_statements(path).body, name), default=None)
+
+
+def bound_in_class(path: Path, class_name: str, name: str) -> int | None:
+    """The line of a file at which `name` is last bound in the body of the class."""
+    bodies = [
+        node.body for node in ast.walk(_statements(path)) if isinstance(node, ast.ClassDef) and node.name == class_name
+    ]
+    return max((line for body in bodies for line in _bindings(body, name)), default=None)
 
 
 def _statements(path: Path) -> ast.Module:

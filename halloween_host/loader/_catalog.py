@@ -10,6 +10,7 @@ import attrs
 
 from halloween_host.config import LoadedConfig
 from halloween_host.errors import LoadError
+from halloween_host.terms import Terms
 from halloween_host.worker import Action, CommonWorker
 
 __all__ = ["Catalog", "Skipped", "WorkerSpec"]
@@ -17,7 +18,11 @@ __all__ = ["Catalog", "Skipped", "WorkerSpec"]
 
 @attrs.frozen
 class WorkerSpec:
-    """A worker that can be run. `cargo` is what `loading` yielded around its import, None for a native one."""
+    """A worker that can be run.
+
+    `config` is without the host's section, which is in `terms`. `cargo` is what `loading` yielded around its import, None
+    for a native one.
+    """
 
     prop_id: str
     path: Path
@@ -28,6 +33,7 @@ class WorkerSpec:
     builtin: bool
     warnings: tuple[str, ...] = ()
     actions: Mapping[str, Action] = attrs.field(factory=dict)
+    terms: Terms = attrs.field(factory=Terms)
     cargo: object | None = attrs.field(default=None, eq=False, repr=False)
 
 
@@ -44,7 +50,7 @@ class Skipped:
 class Catalog:
     """`workers` by prop id; every error names its file, and its line where it has one.
 
-    `warnings` are the toggles' and those of every config that was read, also of a worker that then failed.
+    `warnings` are the toggles' and those of every class and config that was read, also of a worker that then failed.
     """
 
     workers: tuple[WorkerSpec, ...] = ()

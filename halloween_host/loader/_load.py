@@ -12,17 +12,19 @@ import attrs
 from structlog.contextvars import bound_contextvars
 
 from halloween_host import topics
-from halloween_host.config import LoadedConfig, load_config, structure_config
-from halloween_host.errors import ConfigError, HalloweenHostError, InvalidConfig, LoadError, SourceError
+from halloween_host.errors import LoadError
 from halloween_host.loader._blame import blame, bound_at
 from halloween_host.loader._catalog import Catalog, Skipped, WorkerSpec
 from halloween_host.loader._checks import read_prop_id, read_worker_class
+from halloween_host.loader._configs import read_config
 from halloween_host.loader._discovery import Finds, Found, discover, python_files
 from halloween_host.loader._finder import anew, drop, foreign, install
 from halloween_host.loader._requirements import check_requirements
+from halloween_host.loader._terms import class_terms, environment_terms
 from halloween_host.loader._watch import interrupts, watched
 from halloween_host.settings import Settings
-from halloween_host.worker import CommonWorker, read_actions
+from halloween_host.terms import Terms
+from halloween_host.worker import read_actions
 
 __all__ = ["load_again", "load_workers"]
 
@@ -32,9 +34,10 @@ def _discard_nothing(cargo: object) -> None:
 
 
 @attrs.frozen
-class _Terms:
+class _Given:
     """What the caller of a load gave for every worker, and what a load must know of those before it."""
 
+    terms: Terms
     environ: Mapping[str, str]
     loading: Callable[[], AbstractContextManager[object]]
     discard: Callable[[object], None]
@@ -74,12 +77,13 @@ def load_workers(
     _permit(finds, settings)
     install(props, builtins[::-1])
     with interrupts() as interrupted:
-        return _load_all(finds, _Terms(environ, loading, discard, progress, interrupted))
+        return _load_all(finds, _Given(environment_terms(settings), environ, loading, discard, progress, interrupted))
 
 
 def load_again(
     spec: WorkerSpec,
     *,
+    settings: Settings,
     environ: Mapping[str, str],
     progress: Callable[[str], None],
     loading: Callable[[], AbstractContextManager[object]] = nullcontext,
@@ -94,53 +98,55 @@ def load_again(
     name = spec.path.stem if spec.builtin else spec.path.parents[1].name
     found = Found(name, spec.path, root, builtin=spec.builtin)
     with interrupts() as interrupted:
-        terms = _Terms(environ, loading, discard, progress, interrupted)
-        return _load_all(Finds([found]), terms, again=spec)
+        given = _Given(environment_terms(settings), environ, loading, discard, progress, interrupted)
+        return _load_all(Finds([found]), given, again=spec)
 
 
-def _load_all(finds: Finds, terms: _Terms, again: WorkerSpec | None = None) -> Catalog:
+def _load_all(finds: Finds, given: _Given, again: WorkerSpec | None = None) -> Catalog:
     workers: list[WorkerSpec] = []
     errors = list(finds.errors)
     for found in finds.workers:
         try:
             with bound_contextvars(worker=found.name):
-                workers.append(_load(found, terms, again))
+                workers.append(_load(found, given, again))
         except* LoadError as refused:
             errors += _leaves(refused)
     workers.sort(key=lambda spec: spec.prop_id)
-    return Catalog(tuple(workers), tuple(errors), (*finds.warnings, *terms.warnings), tuple(finds.skipped))
+    return Catalog(tuple(workers), tuple(errors), (*finds.warnings, *given.warnings), tuple(finds.skipped))
 
 
-def _load(found: Found, terms: _Terms, again: WorkerSpec | None) -> WorkerSpec:
+def _load(found: Found, given: _Given, again: WorkerSpec | None) -> WorkerSpec:
     if found.problem is not None:
         raise found.error(found.problem)
     check_requirements(found)
     with anew(found.package) if again else _forgotten_if_raises(found.package):
-        module, cargo = _import(found, terms)
+        module, cargo = _import(found, given)
         try:
-            with _blamed(found, terms, "loading"):
-                return _spec(found, module, cargo, terms, again)
+            with _blamed(found, given, "loading"):
+                return _spec(found, module, cargo, given, again)
         except BaseException:
             if cargo is not None:
-                terms.discard(cargo)
+                given.discard(cargo)
             raise
 
 
-def _import(found: Found, terms: _Terms) -> tuple[ModuleType, object]:
-    loading = terms.loading if _mentions_legacy(found) else nullcontext
-    with _blamed(found, terms, "import"), watched(found, terms.progress), loading() as cargo:
+def _import(found: Found, given: _Given) -> tuple[ModuleType, object]:
+    loading = given.loading if _mentions_legacy(found) else nullcontext
+    with _blamed(found, given, "import"), watched(found, given.progress), loading() as cargo:
         return importlib.import_module(found.module), cargo
     raise found.error("was not imported: `loading` swallowed what its import raised")
 
 
-def _spec(found: Found, module: ModuleType, cargo: object, terms: _Terms, again: WorkerSpec | None) -> WorkerSpec:
+def _spec(found: Found, module: ModuleType, cargo: object, given: _Given, again: WorkerSpec | None) -> WorkerSpec:
     worker_class = read_worker_class(module, found)
     prop_id = read_prop_id(module, found)
-    _claim(prop_id, found, terms, again)
+    _claim(prop_id, found, given, again)
     actions = read_actions(worker_class, prop_id, found.path)
-    config = _read_config(prop_id, worker_class, found, terms)
+    terms, ignored = class_terms(worker_class, given.terms)
+    given.warnings.extend(ignored)
+    config, terms = read_config(prop_id, worker_class, found, given.environ, terms=terms, warnings=given.warnings)
     if cargo is not None and worker_class.dialect != "legacy":
-        terms.discard(cargo)
+        given.discard(cargo)
         cargo = None
     return WorkerSpec(
         prop_id=prop_id,
@@ -150,57 +156,22 @@ def _spec(found: Found, module: ModuleType, cargo: object, terms: _Terms, again:
         dialect=worker_class.dialect,
         config=config,
         builtin=found.builtin,
-        warnings=config.warnings,
+        warnings=(*ignored, *config.warnings),
+        terms=terms,
         actions=actions,
         cargo=cargo,
     )
 
 
-def _claim(prop_id: str, found: Found, terms: _Terms, again: WorkerSpec | None) -> None:
+def _claim(prop_id: str, found: Found, given: _Given, again: WorkerSpec | None) -> None:
     if again is not None and prop_id != again.prop_id:
         raise found.error(f"its prop id was {again.prop_id!r} and now is {prop_id!r}: restart the host for that")
-    first = terms.taken.setdefault(prop_id, found.path)
+    first = given.taken.setdefault(prop_id, found.path)
     if first != found.path:
         toggle = f", or WORKER_BUILTINS_DISABLE={found.name}" if found.builtin else ""
         line = bound_at(found.path, "PROP_ID") or bound_at(found.path, "Worker")
         reason = f"the prop id {prop_id!r} is taken by {first}: give one of them another PROP_ID{toggle}"
         raise found.error(reason, line=line)
-
-
-def _read_config(prop_id: str, worker_class: type[CommonWorker], found: Found, terms: _Terms) -> LoadedConfig:
-    """The config beside the worker's file, checked. One that cannot be parsed is empty, with a warning, if that will do."""
-    try:
-        config = load_config(found.folder, terms.environ, found.name if found.builtin else "config")
-    except ConfigError as broken:
-        config = LoadedConfig({}, path=broken.path, warnings=(f"{broken}; {prop_id} runs with an empty config",))
-        try:
-            _check_config(worker_class, prop_id, found, config)
-        except* LoadError:  # nobody wants to hear which keys are missing in a file that could not be read
-            raise _as_load_error(prop_id, broken) from broken
-        terms.warnings.extend(config.warnings)
-    else:
-        terms.warnings.extend(config.warnings)  # also when the check then fails: they may say why
-        _check_config(worker_class, prop_id, found, config)
-    return config
-
-
-def _check_config(worker_class: type[CommonWorker], prop_id: str, found: Found, config: LoadedConfig) -> None:
-    """Raise what is wrong as LoadErrors, which carry the prop id, at the places in the config file."""
-    try:
-        if worker_class.settings_class is not None:
-            structure_config(config, worker_class.settings_class)
-        worker_class.check_config(config.fresh())
-    except InvalidConfig as invalid:
-        problems = [_as_load_error(prop_id, each) for each in invalid.problems]
-        raise ExceptionGroup(f"the config of {prop_id} is not valid", problems) from invalid
-    except SourceError as error:
-        raise _as_load_error(prop_id, error) from error
-    except HalloweenHostError as error:
-        raise LoadError(prop_id, config.path or found.path, str(error)) from error
-
-
-def _as_load_error(prop_id: str, error: SourceError) -> LoadError:
-    return LoadError(prop_id, error.path, error.reason, line=error.line, column=error.column)
 
 
 def _permit(finds: Finds, settings: Settings) -> None:
@@ -229,14 +200,14 @@ def _mentions_legacy(found: Found) -> bool:
 
 
 @contextmanager
-def _blamed(found: Found, terms: _Terms, doing: str) -> Iterator[None]:
+def _blamed(found: Found, given: _Given, doing: str) -> Iterator[None]:
     """Whatever the author's code raises is a LoadError; an interrupt of the operator's passes."""
     try:
         yield
     except LoadError:
         raise
     except BaseException as error:
-        if isinstance(error, KeyboardInterrupt) and terms.interrupted():
+        if isinstance(error, KeyboardInterrupt) and given.interrupted():
             raise
         if isinstance(error, ExceptionGroup) and error.split(LoadError)[1] is None:
             raise

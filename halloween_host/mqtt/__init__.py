@@ -11,14 +11,18 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from ._any_client import AnyClient
+from ._blocking import BlockingClient
 from ._client import Client, Subscription
 from ._errors import MqttCodeError, MqttError, MqttTimeoutError
 from ._messages import Message, Messages
-from ._options import PayloadType, ProtocolVersion, TLSParameters, Will
+from ._options import PayloadType, ProtocolVersion, TLSParameters, Will, encode_payload
 from ._outgoing import Receipt
 from ._topics import Topic, Wildcard
 
 __all__ = [
+    "AnyClient",
+    "BlockingClient",
     "Client",
     "Message",
     "Messages",
@@ -36,4 +40,5 @@ __all__ = [
     "Topic",
     "Wildcard",
     "Will",
+    "encode_payload",
 ]

@@ -107,6 +107,11 @@ class Lifetime:
         return self._messages
 
     @property
+    def protocol(self) -> ProtocolVersion:
+        """The version of MQTT that this connection speaks."""
+        return self._protocol
+
+    @property
     def identifier(self) -> str:
         """The client id: the one given, or the one an MQTT 5 broker chose; else empty."""
         assigned = getattr(self._connection and self._connection.properties, "AssignedClientIdentifier", None)

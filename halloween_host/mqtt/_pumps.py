@@ -7,6 +7,7 @@ acted upon after it returned: its locks are not held then, and an error in a cal
 from __future__ import annotations
 
 import functools
+import math
 import ssl
 import time
 from collections.abc import Callable, Coroutine
@@ -27,6 +28,11 @@ LAST_WORD_S: Final = 1.0
 
 #: A sleep that ends so much too late shows that something blocked the event loop's thread.
 LATE_S: Final = 0.5
+
+#: With a keep-alive of so many seconds or more, signs of life are due at whole multiples of `SHARED_S` on the clock, so that
+#: many connections share a wake-up.
+SHARED_FROM_S: Final = 4
+SHARED_S: Final = 0.5
 
 #: After so many calls of paho's parser other tasks get a turn.
 TURN: Final = 256
@@ -193,6 +199,8 @@ class Pumps:
             if due_s is None:
                 return
             before = time.monotonic()
+            if self.paho.keepalive >= SHARED_FROM_S:  # later by SHARED_S at most: a broker waits for 1.5 × keep-alive
+                due_s = math.ceil((before + due_s) / SHARED_S) * SHARED_S - before
             await self._ended_within(max(due_s, 0.01))
             if time.monotonic() - before > due_s + LATE_S:
                 # This thread was blocked meanwhile: the broker's answer may lie in the socket, let it be read first.

@@ -4,32 +4,33 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any
 
-import structlog
 import trio
 
 from halloween_host.commands import Command
 from halloween_host.errors import CommandError, SpawnError
+from halloween_host.native._handlers import Handlers
 from halloween_host.native._running import Running, current, entered
+from halloween_host.outlet import in_safe
 from halloween_host.worker import (
-    THREADS,
     Arrival,
     Berth,
     Blueprint,
-    Call,
     CommonWorker,
+    Delivery,
+    Ended,
     Reports,
+    Run,
     bind,
+    describe,
+    has_safe,
     split_cancelled,
 )
 
 __all__ = ["NativeHome", "open_native_home"]
-
-_log: Final = structlog.stdlib.get_logger()
 
 
 @asynccontextmanager
@@ -51,18 +52,11 @@ class NativeHome:
         self._berth = berth
         self._reports = reports
         self._worker: CommonWorker | None = None
-        self._token = trio.lowlevel.current_trio_token()
         self._thread = threading.get_ident()
-        self._limiter = trio.CapacityLimiter(THREADS)
-        # What `run` was given and has not started yet: the next pass of Trio's scheduler drains it.
-        self._async_calls: deque[Call] = deque()
-        self._sync_calls: deque[Call] = deque()
-        self._handlers: set[Running] = set()
-        self._spawned: set[Running] = set()
-        self._phases: set[Running] = set()
-        self._in_threads: dict[int, str] = {}
+        self._handlers = Handlers(nursery, blueprint.prop_id, self._say)
+        self._spawned: dict[Running, None] = {}
+        self._phases: dict[Running, None] = {}
         self._stopper: Running | None = None  # the handler or task that called `stop()` itself
-        self._closing = False
         self._stop_ran = False
 
     @property
@@ -81,24 +75,24 @@ class NativeHome:
         self._berth.spawner = self
         await self._phase("start", self._worker.start)
 
-    def run(self, command: Command) -> None:
+    def run(self, command: Command, ended: Ended | None = None, timeout_s: float | None = None) -> Run:
         assert self._worker is not None
-        call = bind(self._worker, self._blueprint.actions, command)
-        if self._closing:
+        run = Run(ended, timeout_s)
+        try:
+            call = bind(self._worker, self._blueprint.actions, command)
+        except CommandError:
+            raise
+        except BaseException as error:  # noqa: BLE001 the handler's border: looking it up runs the author's code (`__getattr__`)
+            self._say(command.action, error)
+            run.end("failed", None, describe(error, "native"))
+            return run
+        if self._handlers.closed:
             raise CommandError("the worker is stopping", action=command.action)
-        # Trio starts the tasks of one batch in random order, so the task takes the oldest call, not a call of its own.
-        if call.is_async:
-            self._async_calls.append(call)
-            self._nursery.start_soon(self._run_oldest)
-        else:
-            self._sync_calls.append(call)
-            self._nursery.start_soon(self._run_oldest_in_thread)
+        self._handlers.start(call, run)
+        return run
 
-    def deliver(self, arrival: Arrival) -> None:
-        if isinstance(arrival.command, Command):
-            self.run(arrival.command)
-        elif arrival.command is not None:
-            raise arrival.command
+    def deliver(self, arrival: Arrival, delivery: Delivery | None = None) -> None:
+        """A native worker takes nothing raw (`wants_arrivals`), and `subscribe` is no call of its."""
 
     def spawn(self, function: Any, args: tuple[Any, ...]) -> trio.CancelScope:
         """The worker's `spawn`."""
@@ -117,7 +111,7 @@ class NativeHome:
                 function.close()
             raise SpawnError(self._blueprint.prop_id, "from a thread")
         running = Running(name)
-        self._spawned.add(running)
+        self._spawned[running] = None
         self._nursery.start_soon(self._run_spawned, running, body, args, name=f"{self._blueprint.prop_id}.{name}")
         return running.scope
 
@@ -130,13 +124,13 @@ class NativeHome:
         if not self._stop_ran:
             self._stop_ran = True
             self._stopper = current.get()
+            if self._stopper is not None and self._stopper.run is not None:
+                self._stopper.run.stopper = True
             self._reports.stopped_itself()
 
     async def cancel_handlers(self) -> None:
-        self._closing = True
-        self._async_calls.clear()
-        self._sync_calls.clear()
-        await self._cancel([each for each in self._handlers if each is not self._stopper])
+        self._handlers.abandon()
+        await self._cancel([each for each in self._handlers.running if each is not self._stopper])
         if self._stopper is not None:
             await self._stopper.ended.wait()
 
@@ -146,13 +140,36 @@ class NativeHome:
             await self._phase("stop", self._worker.stop)
         self._berth.spawner, self._berth.moment = None, "after stop()"
 
+    def abort(self) -> None:
+        self._handlers.abandon()
+        self._berth.spawner, self._berth.moment = None, "after a panic"
+        for running in (*self._handlers.running, *self._spawned, *self._phases):
+            running.scope.cancel()
+
+    @property
+    def has_safe(self) -> bool:
+        return self._worker is not None and has_safe(type(self._worker))
+
+    async def safe(self) -> None:
+        async def safe() -> None:
+            in_safe.set(self._berth.outlet)
+            await self._worker.safe()  # type: ignore[union-attr] # `has_safe` said so
+
+        await self._phase("safe", safe)
+
+    async def wait_ended(self) -> None:
+        while tasks := [*self._handlers.running, *self._spawned, *self._phases]:
+            for running in tasks:
+                await running.ended.wait()
+        await self._handlers.wait_for_threads()
+
     async def close(self) -> None:
-        self._closing = True
-        await self._cancel([*self._handlers, *self._spawned, *self._phases])
+        self._handlers.abandon()
+        await self._cancel([*self._handlers.running, *self._spawned, *self._phases])
 
     def running(self) -> list[str]:
-        tasks = [each.where() for each in (*self._phases, *self._handlers, *self._spawned)]
-        return sorted(tasks) + [f"thread in {name}" for name in self._in_threads.values()]
+        tasks = [each.where() for each in (*self._phases, *self._handlers.running, *self._spawned)]
+        return sorted(tasks) + self._handlers.in_threads()
 
     async def _cancel(self, tasks: list[Running]) -> None:
         for running in tasks:
@@ -163,7 +180,7 @@ class NativeHome:
     async def _phase(self, name: str, function: Callable[[], Awaitable[None]]) -> None:
         """Run `function` as a task of this home and wait for it; a cancellation goes on to it, and the wait ends at once."""
         running = Running(name)
-        self._phases.add(running)
+        self._phases[running] = None
         self._nursery.start_soon(self._run_phase, running, function, name=f"{self._blueprint.prop_id}.{name}")
         try:
             await running.ended.wait()
@@ -194,48 +211,6 @@ class NativeHome:
                     self._reports.crashed(running.name, failed)
                 if cancelled is not None:
                     raise cancelled from None
-
-    async def _run_oldest(self) -> None:
-        if not self._async_calls:
-            return  # cancel_handlers emptied the queue
-        call = self._async_calls.popleft()
-        running = Running(f"do_{call.action}")
-        with entered(running, self._handlers), running.scope:
-            try:
-                await call.function(*call.args)
-            except BaseException as error:  # noqa: BLE001 the handler's border: an Exception is reported and the worker lives on
-                cancelled, failed = split_cancelled(error)
-                if failed is not None:
-                    self._say(call.action, failed)
-                if cancelled is not None:
-                    raise cancelled from None
-
-    async def _run_oldest_in_thread(self) -> None:
-        running = Running("a plain handler")
-        with entered(running, self._handlers), running.scope:
-            await trio.to_thread.run_sync(
-                self._thread_takes_oldest, running, limiter=self._limiter, abandon_on_cancel=True
-            )
-
-    def _thread_takes_oldest(self, running: Running) -> None:
-        """The thread's first act: a limiter reshuffles the tasks that wait for it, so order is kept by taking here."""
-        try:
-            call = self._sync_calls.popleft()
-        except IndexError:  # cancel_handlers emptied the queue
-            return
-        running.name = f"do_{call.action}"
-        self._in_threads[threading.get_ident()] = running.name
-        try:
-            call.function(*call.args)
-        except BaseException as error:  # noqa: BLE001 the handler's border, in a thread that may be abandoned already
-            try:
-                self._token.run_sync_soon(self._say, call.action, error)
-            except trio.RunFinishedError:
-                _log.error(
-                    f"{call.action}: failed after the host's end", worker=self._blueprint.prop_id, exc_info=error
-                )
-        finally:
-            self._in_threads.pop(threading.get_ident(), None)
 
     def _say(self, action: str, error: BaseException) -> None:
         if isinstance(error, Exception):

@@ -9,20 +9,21 @@ from contextvars import ContextVar
 import attrs
 import trio
 
-from halloween_host.worker import shown_place
+from halloween_host.worker import Run, shown_place
 
 __all__ = ["Running", "current", "entered"]
 
 
 @attrs.define(eq=False)
 class Running:
-    """A task of the author's, from its start to its end."""
+    """A task of the author's, from its start to its end; a handler's has its `run`."""
 
     name: str
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     ended: trio.Event = attrs.field(factory=trio.Event)
     task: trio.lowlevel.Task | None = None
     error: BaseException | None = None
+    run: Run | None = None
 
     def where(self) -> str:
         """The name, and the innermost line of the author's at which it stands now."""
@@ -39,14 +40,14 @@ current: ContextVar[Running | None] = ContextVar("halloween_host_running", defau
 
 
 @contextmanager
-def entered(running: Running, group: set[Running]) -> Iterator[None]:
+def entered(running: Running, group: dict[Running, None]) -> Iterator[None]:
     """While open, the current task is `running`'s and stands in `group`."""
-    group.add(running)
+    group[running] = None
     running.task = trio.lowlevel.current_task()
     current.set(running)
     try:
         yield
     finally:
-        group.discard(running)
+        group.pop(running, None)
         running.task = None
         running.ended.set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
 import attrs
@@ -13,6 +14,7 @@ from halloween_host.settings._texts import (
     broker_address,
     choice,
     existing_file,
+    folder,
     host_alone,
     list_of_names,
     positive_seconds,
@@ -44,9 +46,12 @@ def load_settings(environ: Mapping[str, str], *, broker: str | None = None) -> S
         props=_read_toggles(reader, "PROPS"),
         start_timeout_s=reader.read("WORKER_START_TIMEOUT_S", positive_seconds, 30.0),
         stop_timeout_s=reader.read("WORKER_STOP_TIMEOUT_S", positive_seconds, 5.0),
+        safe_timeout_s=reader.read("WORKER_SAFE_TIMEOUT_S", positive_seconds, 1.0),
         restart_limit=reader.read("WORKER_RESTART_LIMIT", whole_number(1, 1_000_000), 5),
         restart_window_s=reader.read("WORKER_RESTART_WINDOW_S", positive_seconds, 60.0),
         mailbox_capacity=reader.read("WORKER_MAILBOX_CAPACITY", whole_number(1, 1_000_000), 10_000),
+        presence_max=reader.read("PRESENCE_MAX", whole_number(0, 1_000_000), 200),
+        state_dir=reader.read("STATE_DIR", folder, Path("state")),
         log_level=reader.read("LOG_LEVEL", choice(_LEVELS, WARN="WARNING", FATAL="CRITICAL"), "INFO"),
         log_format=reader.read("LOG_FORMAT", choice(("console", "json")), "console"),
     )

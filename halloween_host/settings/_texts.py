@@ -17,6 +17,7 @@ __all__ = [
     "broker_address",
     "choice",
     "existing_file",
+    "folder",
     "host_alone",
     "list_of_names",
     "positive_seconds",
@@ -129,9 +130,28 @@ def list_of_names(text: str) -> tuple[str, ...]:
 
 
 def existing_file(text: str) -> Path:
-    if not Path(text).is_file():
+    try:
+        there = Path(text).is_file()
+    except OSError as error:  # a name that is too long, a folder above it that is closed to us
+        raise ValueError(f"expected a file (PEM): {error.strerror}") from None
+    if not there:
         raise ValueError("expected a file (PEM), there is none of that name")
     return Path(text)
+
+
+def folder(text: str) -> Path:
+    """It need not exist yet: it is made where it is used."""
+    path = Path(printable(text))
+    for each in (path, *path.parents):
+        try:
+            there, is_folder = each.exists(), each.is_dir()
+        except OSError as error:  # a name that is too long, a folder above it that is closed to us
+            raise ValueError(f"expected a folder: {error.strerror}") from None
+        if there and not is_folder:
+            raise ValueError(f"expected a folder, {'this' if each == path else each} is a file")
+        if there:
+            break
+    return path
 
 
 def printable(text: str) -> str:

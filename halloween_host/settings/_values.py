@@ -70,9 +70,12 @@ class Settings:
     props: Toggles = Toggles("PROPS")
     start_timeout_s: float = 30.0
     stop_timeout_s: float = 5.0
+    safe_timeout_s: float = 1.0
     restart_limit: int = 5
     restart_window_s: float = 60.0
     mailbox_capacity: int = 10_000
+    presence_max: int = 200
+    state_dir: Path = Path("state")
     log_level: str = "INFO"
     log_format: Literal["console", "json"] = "console"
     warnings: tuple[str, ...] = ()

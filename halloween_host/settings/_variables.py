@@ -50,9 +50,14 @@ VARIABLES: Final[tuple[Variable, ...]] = (
     *_toggles("PROPS", "props"),
     Variable("WORKER_START_TIMEOUT_S", "30", "seconds until a `start()` that does not return is reported"),
     Variable("WORKER_STOP_TIMEOUT_S", "5", "seconds that `stop()` may take"),
+    Variable("WORKER_SAFE_TIMEOUT_S", "1", "seconds that `safe()` may take"),
     Variable("WORKER_RESTART_LIMIT", "5", "crashes within the window that are restarted by back-off"),
     Variable("WORKER_RESTART_WINDOW_S", "60", "that window in seconds; past the limit it is one try a minute"),
-    Variable("WORKER_MAILBOX_CAPACITY", "10000", "commands that may wait for one worker"),
+    Variable("WORKER_MAILBOX_CAPACITY", "10000", "commands that may wait and run for one worker"),
+    Variable("PRESENCE_MAX", "200", "workers that may have a connection of their own; `0`: none"),
+    Variable(
+        "STATE_DIR", "state/", "the folder of what must outlast the host: the latch of a panic; one for each host"
+    ),
     Variable("LOG_LEVEL", "INFO", "`DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`"),
     Variable("LOG_FORMAT", "console", "`console` (to be read) or `json` (one object a line)"),
 )

@@ -1,55 +1,52 @@
-"""A supervisor keeps one worker alive: a new instance after a crash, its state told truly, its end under a deadline."""
+"""A supervisor keeps one worker alive: a new instance after a crash, its end under a deadline, its stop when all must stop."""
 
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import attrs
 import structlog
 import trio
 
-from halloween_host import topics
-from halloween_host.backoff import RestartBudget
-from halloween_host.commands import Command
 from halloween_host.errors import CommandError
-from halloween_host.mailbox import Mailbox
-from halloween_host.outbox import Outbox, Outlet, Post
-from halloween_host.reporter import Reporter
-from halloween_host.states import State
+from halloween_host.outlet import Outlet
+from halloween_host.states import Health, State
+from halloween_host.supervisor._dispatcher import Dispatcher
+from halloween_host.supervisor._ending import end_instance
 from halloween_host.supervisor._refusals import Refusals
-from halloween_host.supervisor._terms import Limits, Subscriptions
-from halloween_host.worker import Arrival, Berth, Blueprint, Home, HomeFactory, describe, place_of
+from halloween_host.supervisor._standing import Phase, Standing
+from halloween_host.supervisor._steering import Steering, panic_text
+from halloween_host.supervisor._terms import Subscriptions, Surroundings
+from halloween_host.supervisor._turns import Turns
+from halloween_host.terms import Terms
+from halloween_host.worker import Arrival, Berth, Blueprint, Home, HomeFactory, Hooks, describe, place_of
 
 __all__ = ["Supervisor"]
 
-#: Commands taken from the mailbox before other workers get their turn.
-BATCH: Final = 100
-#: What is left after `stop()` and its deadline gets this long to end before it is named and left behind.
-CLOSE_GRACE_S: Final = 0.5
+#: Characters of a crash that stand in `status/health`; `status/error` has them all.
+REASON_CHARS: Final = 200
 
 _log: Final = structlog.stdlib.get_logger()
 
 
-class Supervisor:
-    """Runs instances of one worker, one at a time. `online_allowed` tells whether the broker took our `cmd` subscription."""
+class Supervisor(Steering):
+    """Runs instances of one worker, one at a time; all calls come from Trio's thread. `hooks` are a worker's ways to the host."""
 
     def __init__(
         self,
         blueprint: Blueprint,
         open_home: HomeFactory,
+        standing: Callable[[Dispatcher], Standing],
+        surroundings: Surroundings,
         *,
-        outbox: Outbox,
-        reporter: Reporter,
-        online_allowed: Callable[[], bool],
         subscriptions: Subscriptions,
-        limits: Limits,
+        terms: Terms,
+        hooks: Hooks,
     ) -> None:
         self.prop_id = blueprint.prop_id
-        self.state = State.STARTING
-        self.restarts = 0
         #: Set once nothing more is waited for: the worker ended, or what did not end was named.
         self.settled = trio.Event()
         #: What outlived its deadline, by name; the host leaves the process past it.
@@ -57,66 +54,215 @@ class Supervisor:
         self._blueprint = blueprint
         self._dialect = blueprint.worker_class.dialect
         self._open_home = open_home
-        self._outbox = outbox
-        self._reporter = reporter
-        self._online_allowed = online_allowed
+        self._outbox = surroundings.outbox
+        self._reporter = surroundings.reporter
         self._subscriptions = subscriptions
-        self._limits = limits
-        self._budget = RestartBudget(limit=limits.restart_limit, window_s=limits.restart_window_s)
-        self._mailbox: Mailbox[Arrival] | None = Mailbox(limits.mailbox_capacity)  # of the current or coming instance
+        self._terms = terms
+        self._hooks = hooks
+        self._turns = Turns(terms, surroundings.random)
+        self._refusals = Refusals(self._outbox.now)
+        self._dispatcher = Dispatcher(
+            self.prop_id,
+            blueprint.actions,
+            capacity=terms.mailbox_capacity,
+            clock=self._outbox.now,
+            wall=surroundings.wall,
+            post=self._outbox.post,
+            refused=self.refused,
+        )
+        self._standing = standing(self._dispatcher)
+        self._home: Home | None = None
         self._outlet: Outlet | None = None
         self._life = trio.CancelScope()
-        self._online_out = trio.Event()
-        self._crashed = False
-        self._started = False
+        self._ending = trio.CancelScope(shield=True)
+        self._constructed = trio.Event()
+        self._born = trio.Event()
+        self._closed: str | None = None
+        self._panicked = False
+        #: Set unless a panic's safe() is owed.
+        self._made_safe = trio.Event()
+        self._made_safe.set()
+        self._resumes = True  # whether a rearm starts it
+        self._at_rest = trio.Event()
         self._stopped_itself = False
-        self._stop_asked = trio.Event()
-        self._refusals = Refusals(outbox.now)
-        self._refused = 0
-        self._refusal_said_at = -math.inf
 
-    # -- what the host and the router call, plainly, from Trio's thread
+    # -- what the host and the router call
+
+    @property
+    def health(self) -> Health:
+        return self._standing.health
+
+    @property
+    def state(self) -> State:
+        return self._standing.state
+
+    @property
+    def said(self) -> str | None:
+        """See `witness.Subject`."""
+        return self._standing.said
+
+    def repeat(self) -> None:
+        self._standing.repeat()
+
+    @property
+    def stop_timeout_s(self) -> float:
+        return self._terms.stop_timeout_s
+
+    @property
+    def refused_count(self) -> int:
+        return self._dispatcher.refused_count
 
     def deliver(self, arrival: Arrival) -> None:
         """A message for this worker; refused with one line when there is no instance that could take it, or too many wait."""
-        action = arrival.command.action if isinstance(arrival.command, Command) else None
-        if arrival.command is None and self._mailbox is None:
-            return  # of a subscription: news of somebody else's, for nobody now
-        if self._mailbox is None or self.state in (State.OFFLINE, State.STOPPED):
-            self.refused(CommandError(f"refused, the worker is {self.state.value}", action=action))
-        elif not self._mailbox.put(arrival):
-            self._refuse_full(action)
+        closed = self._closed
+        if self._standing.phase not in (Phase.STARTING, Phase.RUNNING):
+            closed = f"the worker is offline: {self._standing.reason}"
+        if self._outbox.echoes and self._outbox.is_echo(arrival.topic, arrival.payload, own=closed is None):
+            return
+        self._dispatcher.deliver(arrival, closed)
+        self._standing.count_changed()
 
     def link_up(self) -> None:
-        """The broker took our subscription: say anew what this worker is."""
-        if self._started and not self._crashed and self.state in (State.STARTING, State.ONLINE):
-            self._go_online()
-        else:
-            self._say_availability("offline")
+        self._standing.link_up()
+
+    def link_down(self) -> None:
+        self._standing.link_down()
+
+    def voice_changed(self) -> None:
+        """The worker's presence came or went."""
+        self._standing.review()
+
+    def fall_silent(self) -> None:
+        """The topics are another host's: this one says nothing any more."""
+        self._standing.speaks = False
 
     def ask_to_stop(self) -> None:
-        """End the worker in good order; `settled` is set when that is over."""
-        self._stop_asked.set()
+        """End the worker for good, in good order; `settled` is set when that is over."""
+        self._turns.end()
         self._life.cancel()
 
-    async def run(self) -> None:
-        """Live until asked to stop, or until the worker stopped itself."""
+    # -- one instance after another
+
+    async def run(self, latched: str | None = None) -> None:
+        """Live until asked to stop. With `latched`, the reason of a panic, the worker is constructed and starts at `rearm`."""
         structlog.contextvars.bind_contextvars(worker=self.prop_id)
-        attempt = -1
-        while not self._stop_asked.is_set():
-            began = trio.current_time()
+        if latched is not None:
+            self._made_safe = trio.Event()
+            self._standing.enter(Phase.PANIC, panic_text(latched))
+        while not self._turns.over:
             await self._run_instance()
-            if not self._crashed or self._stop_asked.is_set():
-                break
-            now = trio.current_time()
-            attempt = 0 if now - began > self._limits.restart_window_s else attempt + 1
-            delay_s = self._budget.delay(attempt, now)
-            self.restarts += 1
-            _log.info(f"restarts in {delay_s:.1f} s")
-            with trio.move_on_after(delay_s):
-                await self._stop_asked.wait()
-        self.state = State.STOPPED
+        self._standing.enter(Phase.STOPPED, "the host stopped")
         self.settled.set()
+
+    async def _run_instance(self) -> None:
+        if self._standing.phase is not Phase.PANIC:
+            self._standing.enter(Phase.STARTING)
+        began = trio.current_time()
+        self._stopped_itself = False
+        self._panicked = self._standing.phase is Phase.PANIC
+        if self._constructed.is_set():
+            self._constructed = trio.Event()
+        self._closed = None
+        self._at_rest = trio.Event()
+        self._turns.begin()
+        self._life, self._ending = trio.CancelScope(), trio.CancelScope(shield=True)
+        self._born = trio.Event()
+        outlet = self._outlet = Outlet(self.prop_id, self._outbox, self._reporter.warning)
+        if self._panicked:
+            outlet.restrict()
+        self._standing.born = partial(_be_born, outlet, self._born)
+        berth = Berth(outlet, self._subscriptions.subscribe, self._hooks)
+        self._subscriptions.reset()
+        blueprint = attrs.evolve(self._blueprint, config=copy.deepcopy(self._blueprint.config))
+        self._blueprint = attrs.evolve(self._blueprint, cargo=None)  # it serves the first instance alone
+        try:
+            async with self._open_home(blueprint, berth, self) as home:
+                self._home = home
+                with self._life:
+                    await self._live(home)
+                if self._standing.phase is not Phase.PANIC:
+                    with self._ending:
+                        await self._end(home)
+                        outlet.close()
+                await self._wait_for_turn(home, began)
+                await self._made_safe.wait()  # also when the host stops meanwhile
+                if self._panicked:
+                    self.left_behind = []  # a crash's; what hangs now is waited for as the home closes
+                self._home = None
+                if not self._turns.over:
+                    # from here on a panic waits for the next instance: nothing runs in a home that closes
+                    self._constructed = trio.Event()
+        except OSError as error:  # no file descriptor left for a loop: this worker's crash, not the host's
+            self._constructed.set()
+            self.crashed("its event loop", error)
+            await self._wait_for_turn(None, began)
+        finally:
+            outlet.close()
+            self._dispatcher.close("the worker ended")
+
+    async def _live(self, home: Home) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._name_slow_start)
+            try:
+                with trio.CancelScope(shield=True):  # a panic must find an instance whose safe() it can run
+                    await home.construct()
+                self._constructed.set()
+                if self._standing.phase is Phase.PANIC:
+                    return
+                await home.start()
+            except trio.Cancelled:
+                raise
+            except BaseException as error:  # noqa: BLE001 the supervisor's border: start() is the author's
+                self.crashed("start()" if home.constructed else "__init__()", error)
+                return
+            finally:
+                self._constructed.set()
+                nursery.cancel_scope.cancel()
+        self._standing.enter(Phase.RUNNING)
+        await self._born.wait()  # an answer before that would be held with the telemetry, the newest alone
+        await self._dispatcher.serve(home)
+
+    async def _name_slow_start(self) -> None:
+        await trio.sleep(self._terms.start_timeout_s)
+        waited = f"{self._terms.start_timeout_s:g} s"
+        self._reporter.error(
+            self.prop_id, f"start() has not returned in {waited}; the worker is not online, the others run on"
+        )
+
+    async def _wait_for_turn(self, home: Home | None, began: float) -> None:
+        """Until the next instance may start, with this one's home still open: a panic finds it there."""
+        if self._standing.phase is Phase.DOWN and not self._turns.over:
+            _log.info(f"restarts in {self._turns.plan(began):.1f} s")
+        self._at_rest.set()
+        # A guest loop can be left behind after a crash; after a panic, what hangs keeps its worker offline.
+        if home is None or (self._dialect == "legacy" and not self._panicked):
+            await self._turns.wait(list, trio.sleep_forever, self._say_waiting)
+        else:
+            await self._turns.wait(home.running, home.wait_ended, self._say_waiting)
+        if self._standing.phase is Phase.DOWN and not self._turns.over:
+            self._standing.restarted(self._standing.reason or "")
+
+    def _say_waiting(self, text: str) -> None:
+        self._standing.enter(self._standing.phase, text[:REASON_CHARS])
+
+    async def _end(self, home: Home) -> None:
+        crashed = self._standing.phase is Phase.DOWN
+        self._closed = "the worker is stopping"
+        if waiting := self._dispatcher.close("the worker crashed" if crashed else "the worker stopped"):
+            self._reporter.warning(self.prop_id, f"{waiting:,} waiting commands were dropped at its end")
+        self.left_behind = await end_instance(
+            self.prop_id,
+            self._dialect,
+            home,
+            self._terms,
+            self._reporter,
+            crashed=crashed,
+            stopped_itself=self._stopped_itself,
+        )
+        if self._standing.phase in (Phase.STARTING, Phase.RUNNING):
+            self._standing.enter(Phase.STOPPED, "the host stopped")
+        if self.left_behind and self._turns.over:
+            self.settled.set()
 
     # -- Reports: what the home tells us
 
@@ -124,9 +270,8 @@ class Supervisor:
         where = place_of(error)
         place = f" ({where})" if where else ""
         text = f"{task} crashed: {describe(error, self._dialect)}{place}"
-        if not (self._crashed or self._stopped_itself or self._stop_asked.is_set()):
-            self._crashed = True
-            self._go_offline()
+        if self._standing.phase in (Phase.STARTING, Phase.RUNNING) and not (self._stopped_itself or self._turns.over):
+            self._standing.enter(Phase.DOWN, text[:REASON_CHARS])
             self._life.cancel()
         self._reporter.error(self.prop_id, text, error)
 
@@ -142,157 +287,13 @@ class Supervisor:
 
     def stopped_itself(self) -> None:
         self._stopped_itself = True
-        _log.info("stopped itself, not restarted")
-        self._go_offline()
+        if self._standing.phase in (Phase.STARTING, Phase.RUNNING) and not self._turns.over:
+            _log.info("stopped itself, not restarted")
+            self._standing.enter(Phase.STOPPED, "stopped itself")
         self._life.cancel()
 
-    # -- one instance
 
-    async def _run_instance(self) -> None:
-        self.state = State.STARTING
-        self._crashed = self._started = self._stopped_itself = False
-        self._online_out = trio.Event()
-        self._life = trio.CancelScope()
-        if self._stop_asked.is_set():
-            self._life.cancel()
-        if self._mailbox is None:
-            self._mailbox = Mailbox(self._limits.mailbox_capacity)
-        outlet = self._outlet = Outlet(self.prop_id, self._outbox, self._reporter.warning)
-        berth = Berth(outlet, self._subscriptions.subscribe)
-        self._subscriptions.reset()
-        blueprint = attrs.evolve(self._blueprint, config=copy.deepcopy(self._blueprint.config))
-        self._blueprint = attrs.evolve(self._blueprint, cargo=None)  # it serves the first instance alone
-        try:
-            async with self._open_home(blueprint, berth, self) as home:
-                with self._life:
-                    await self._live(home, self._mailbox)
-                await self._end(home)
-                outlet.close()
-        except OSError as error:  # no file descriptor left for a loop: this worker's crash, not the host's
-            self.crashed("its event loop", error)
-        finally:
-            outlet.close()
-            self._close_mailbox()
-
-    async def _live(self, home: Home, mailbox: Mailbox[Arrival]) -> None:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._name_slow_start)
-            try:
-                await home.construct()
-                await home.start()
-            except trio.Cancelled:
-                raise
-            except BaseException as error:  # noqa: BLE001 the supervisor's border: start() is the author's
-                self.crashed("start()" if home.constructed else "__init__()", error)
-                return
-            finally:
-                nursery.cancel_scope.cancel()
-        self._started = True
-        if self._online_allowed():
-            self._go_online()
-        await self._online_out.wait()  # an answer before that would be held with the telemetry, the newest alone
-        while True:
-            for arrival in await mailbox.take(BATCH):
-                self._hand_over(home, arrival)
-            await trio.lowlevel.checkpoint()
-
-    def _hand_over(self, home: Home, arrival: Arrival) -> None:
-        command = arrival.command
-        try:
-            if command is None or home.wants_arrivals:
-                home.deliver(arrival)
-            elif isinstance(command, Command):
-                home.run(command)
-            else:
-                raise command
-        except CommandError as error:
-            self.refused(error)
-        except BaseException as error:  # noqa: BLE001 the handler's border: looking it up runs the author's code (`__getattr__`)
-            action = command.action if isinstance(command, Command) else "on_message"
-            self.failed(action, error) if isinstance(error, Exception) else self.crashed(action, error)
-
-    async def _name_slow_start(self) -> None:
-        await trio.sleep(self._limits.start_timeout_s)
-        waited = f"{self._limits.start_timeout_s:g} s"
-        self._reporter.error(
-            self.prop_id, f"start() has not returned in {waited}; the worker is not online, the others run on"
-        )
-
-    async def _end(self, home: Home) -> None:
-        """Handlers first, then `stop()` with the spawned tasks alive, then what is left: all under one deadline, however it ends."""
-        self._close_mailbox()
-        with trio.CancelScope(shield=True):
-            timeout_s = self._limits.stop_timeout_s
-            deadline = trio.current_time() + timeout_s
-            # A handler that refuses to end must not take stop()'s time; one that called stop() itself goes on.
-            share_s = timeout_s if self._stopped_itself else timeout_s / 5
-            with trio.move_on_after(share_s):
-                await home.cancel_handlers()
-            if self._crashed:
-                with trio.move_on_after(share_s):
-                    await home.cancel_spawned()
-            if home.constructed and not self._stopped_itself:
-                await self._call_stop(home, deadline)
-            with trio.move_on_after(CLOSE_GRACE_S):
-                await home.close()
-            self.left_behind = home.running()
-            if self.left_behind:
-                self._reporter.error(self.prop_id, f"refuses to end, left behind: {'; '.join(self.left_behind)}")
-            if not self._crashed:
-                self._go_offline()
-        if self.left_behind and self._stop_asked.is_set():
-            self.settled.set()
-
-    async def _call_stop(self, home: Home, deadline: float) -> None:
-        try:
-            with trio.CancelScope(deadline=deadline) as scope:
-                await home.stop()
-        except Exception as error:  # noqa: BLE001 the supervisor's border: stop() is the author's
-            self._reporter.error(self.prop_id, f"stop(): {describe(error, self._dialect)}", error)
-        except trio.Cancelled:
-            raise
-        except BaseException as error:  # noqa: BLE001 likewise, SystemExit and KeyboardInterrupt
-            self._reporter.error(self.prop_id, f"stop(): {describe(error, self._dialect)}", error)
-        if scope.cancelled_caught:
-            seconds = f"{self._limits.stop_timeout_s:g} s"
-            self._reporter.error(self.prop_id, f"stop() has not returned in {seconds} and was cancelled")
-
-    # -- what the world is told
-
-    def _go_online(self) -> None:
-        outlet = self._outlet
-        assert outlet is not None
-        if self.state is not State.ONLINE:
-            _log.info("online", worker=self.prop_id)
-        self.state = State.ONLINE
-        online_out = self._online_out
-
-        def out() -> None:
-            outlet.release()
-            online_out.set()
-
-        self._say_availability("online", out)
-
-    def _go_offline(self) -> None:
-        if self.state is not State.OFFLINE:
-            self.state = State.OFFLINE
-            self._say_availability("offline")
-
-    def _say_availability(self, word: str, out: Callable[[], None] | None = None) -> None:
-        topic, now = topics.availability(self.prop_id), self._outbox.now()
-        self._outbox.post(Post(self.prop_id, topic, word.encode(), "availability", 1, True, now, out))
-
-    def _refuse_full(self, action: str | None) -> None:
-        self._refused += 1
-        now = trio.current_time()
-        if now - self._refusal_said_at >= 1.0:  # a flood must not flood the log too
-            self._refusal_said_at = now
-            waiting = f"{self._limits.mailbox_capacity:,} commands wait"
-            self.refused(
-                CommandError(f"refused, the mailbox is full ({waiting}); {self._refused:,} so far", action=action)
-            )
-
-    def _close_mailbox(self) -> None:
-        mailbox, self._mailbox = self._mailbox, None
-        if mailbox:
-            self._reporter.warning(self.prop_id, f"{len(mailbox):,} waiting commands were dropped at its end")
+def _be_born(outlet: Outlet, born: trio.Event) -> None:
+    """The broker has `online`: what was said before follows, and commands are taken."""
+    outlet.release()
+    born.set()

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import attrs
 
-__all__ = ["Limits", "Subscriptions"]
+from halloween_host.outbox import Outbox
+from halloween_host.reporter import Reporter
+from halloween_host.supervisor._reviews import Reviews
 
-
-@attrs.frozen
-class Limits:
-    """Seconds and counts a supervisor goes by (settings of the host)."""
-
-    start_timeout_s: float = 30.0
-    stop_timeout_s: float = 5.0
-    restart_limit: int = 5
-    restart_window_s: float = 60.0
-    mailbox_capacity: int = 10_000
+__all__ = ["Subscriptions", "Surroundings"]
 
 
 class Subscriptions(Protocol):
@@ -28,3 +22,14 @@ class Subscriptions(Protocol):
 
     def reset(self) -> None:
         """Hear nothing any more."""
+
+
+@attrs.frozen
+class Surroundings:
+    """What all supervisors share. `wall` returns Unix seconds; `random` gives the jitter of restarts, from 0 to 1."""
+
+    outbox: Outbox
+    reporter: Reporter
+    reviews: Reviews
+    wall: Callable[[], float]
+    random: Callable[[], float]

@@ -13,6 +13,7 @@ import attrs
 from halloween_host.commands import Command
 from halloween_host.errors import CommandError, LoadError, StructureError, did_you_mean
 from halloween_host.structuring import check_hint, structure_argument
+from halloween_host.worker._modes import Mode, manner_of
 
 if TYPE_CHECKING:
     from halloween_host.worker._common import CommonWorker
@@ -20,17 +21,25 @@ if TYPE_CHECKING:
 __all__ = ["Action", "Call", "bind", "is_async", "read_actions"]
 
 _PREFIX: Final = "do_"
+#: Takes an action and its text, for all actions that have no handler of their own.
+_FALLBACK: Final = "do_command"
 
 
 @attrs.frozen
 class Action:
-    """One `do_*` method as its class defines it. `hint` is what its argument is structured by, None for text."""
+    """One `do_*` method as its class defines it. `hint` is what its argument is structured by, None for text.
+
+    `mode`, `cooldown_s` and `timeout_s` are what `@action` says (see there).
+    """
 
     name: str
     is_async: bool
     takes_argument: bool
     has_default: bool = False
     hint: object = None
+    mode: Mode = "parallel"
+    cooldown_s: float | None = None
+    timeout_s: float | None = None
 
 
 @attrs.frozen
@@ -53,7 +62,8 @@ def read_actions(worker_class: type[CommonWorker], prop_id: str, path: Path) -> 
 
     Raises:
         LoadError: when a native handler has an annotation that cannot be resolved or structured, or more than one parameter
-            without a default; it names the handler's own file and line.
+            without a default, or when a plain handler of either dialect has a timeout or the mode "restart"; it names the
+            handler's own file and line.
     """
     actions = {}
     for attribute in sorted(dir(worker_class)):
@@ -61,11 +71,12 @@ def read_actions(worker_class: type[CommonWorker], prop_id: str, path: Path) -> 
         name = attribute.removeprefix(_PREFIX)
         if not attribute.startswith(_PREFIX) or not name.isidentifier() or not callable(function):
             continue
-        if worker_class.dialect == "legacy":
-            actions[name] = Action(name, is_async(function), takes_argument=True)
-            continue
         try:
-            actions[name] = _read_native(worker_class, name, function)
+            if worker_class.dialect == "legacy" or attribute == _FALLBACK:
+                found = Action(name, is_async(function), takes_argument=True)
+            else:
+                found = _read_native(worker_class, name, function)
+            actions[name] = _with_manner(found, function)
         except TypeError as error:
             where, line = _source(function, path)
             raise LoadError(prop_id, where, f"{attribute}(): {error}", line=line) from None
@@ -81,7 +92,7 @@ def bind(worker: CommonWorker, actions: Mapping[str, Action], command: Command) 
     action = actions.get(command.action)
     function = getattr(worker, _PREFIX + command.action, None)
     if not callable(function):
-        fallback = getattr(worker, "do_command", None)
+        fallback = getattr(worker, _FALLBACK, None)
         if callable(fallback):
             return Call(command.action, fallback, (command.action, command.text), is_async(fallback))
         raise CommandError(_unknown(command.action, actions), action=command.action)
@@ -128,6 +139,16 @@ def _read_native(worker_class: type, name: str, function: Callable[..., Any]) ->
         check_hint(hint)
     has_default = wanted[0].default is not inspect.Parameter.empty
     return Action(name, is_async(function), takes_argument=True, has_default=has_default, hint=hint)
+
+
+def _with_manner(action: Action, function: Callable[..., Any]) -> Action:
+    manner = manner_of(function)
+    if not action.is_async and (manner.timeout_s is not None or manner.mode == "restart"):
+        which = "timeout=" if manner.timeout_s is not None else 'mode="restart"'
+        raise TypeError(
+            f"@action({which}…) needs an 'async def': a plain method runs in a thread, which cannot be cancelled"
+        )
+    return attrs.evolve(action, mode=manner.mode, cooldown_s=manner.cooldown_s, timeout_s=manner.timeout_s)
 
 
 def _source(function: Callable[..., Any], fallback: Path) -> tuple[Path, int | None]:

@@ -7,9 +7,10 @@ from typing import Any, Protocol
 
 import attrs
 
-from halloween_host.outbox import Outlet
+from halloween_host.acks import Ack
+from halloween_host.outlet import Outlet
 
-__all__ = ["Berth", "Spawner"]
+__all__ = ["Berth", "Hooks", "Question", "Spawner"]
 
 
 class Spawner(Protocol):
@@ -25,11 +26,41 @@ class Spawner(Protocol):
         """The worker's `stop()` has run to its end; outside the host's own stop that means offline on purpose."""
 
 
+class Hooks(Protocol):
+    """What a worker may ask of the host; every call is plain and may come from any thread."""
+
+    def request_panic(self, prop_id: str, reason: str) -> None:
+        """Stop everything, as the operator's panic does."""
+
+    def wall(self) -> float:
+        """Unix seconds, virtual on the rehearsal stage."""
+
+    def ask(self, question: Question) -> None:
+        """Send the command of `question` and tell it the outcome."""
+
+    def forget(self, question: Question) -> None:
+        """Nobody waits for the answer any more."""
+
+
+class Question(Protocol):
+    """A command whose outcome somebody waits for."""
+
+    prop_id: str
+    id: str
+
+    def post(self) -> None:
+        """Let the command go: answers are heard now. From Trio's thread."""
+
+    def answer(self, ack: Ack) -> None:
+        """The command has ended. From Trio's thread."""
+
+
 @attrs.define
 class Berth:
     """`outlet` takes what the worker says; `spawner` is None before `start()` and after `stop()`; `moment` says which."""
 
     outlet: Outlet
     subscribe: Callable[[str, int], None]
+    hooks: Hooks
     spawner: Spawner | None = None
     moment: str = "before start()"

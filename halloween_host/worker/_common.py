@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from contextvars import copy_context
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from halloween_host import topics
-from halloween_host.commands import encode_command
+from halloween_host.acks import Ack
+from halloween_host.commands import DEFAULT_TTL_S, encode_command
 from halloween_host.errors import QosError, SpawnError
-from halloween_host.outbox import Kind
+from halloween_host.outbox import COMMAND_AGE_S, Kind
+from halloween_host.worker._asking import Inquiry
 from halloween_host.worker._berth import Berth, Spawner
 
 __all__ = ["CommonWorker", "check_qos"]
@@ -58,6 +63,21 @@ class CommonWorker:
             await berth.spawner.cancel_spawned()
             berth.spawner.stopped_itself()
 
+    def panic(self, reason: str = "") -> None:
+        """Stop everything in the yard now, as the operator's `panic` does: this worker too. From any thread."""
+        self._halloween_berth.hooks.request_panic(self.prop_id, str(reason))
+
+    def _inquire(self, target: str, action: str, args: object, timeout: float, tell: Callable[[Ack], None]) -> Inquiry:
+        """Ask the host to send a command whose final ack `tell` is handed; `forget` it in any case."""
+        hooks, outlet = self._halloween_berth.hooks, self._halloween_berth.outlet
+        topic, id_ = topics.command(topics.check_prop_id(target)), uuid.uuid4().hex
+        payload = encode_command(action, args, id=id_, ts=round(hooks.wall(), 3), ttl=timeout)
+        post = partial(outlet.post, topic, payload, "command", 1, ttl_s=timeout)
+        send = partial(copy_context().run, post)
+        inquiry = Inquiry(target, id_, send, tell)
+        hooks.ask(inquiry)
+        return inquiry
+
     def _post(self, topic: str, payload: bytes, kind: Kind, qos: int, retain: bool) -> None:
         check_qos(qos)
         self._halloween_berth.outlet.post(topic, payload, kind, qos, retain)
@@ -74,9 +94,24 @@ class CommonWorker:
         kind: Kind = "line" if key in _LINE_KEYS else "status"
         self._post(topics.status(self.prop_id, topics.check_key(key)), payload, kind, qos, retain)
 
-    def _post_command(self, target: str, action: str, args: object, qos: int) -> None:
+    def _post_command(
+        self,
+        target: str,
+        action: str,
+        args: object,
+        qos: int,
+        ttl: float | None = None,
+        id_: str | float | None = None,
+    ) -> None:
         topic = topics.command(topics.check_prop_id(target) if target != topics.HOST else target)
-        self._post(topic, encode_command(action, args), "command", qos, False)
+        ts = None
+        if ttl is not None or id_ is not None:
+            ts = round(self._halloween_berth.hooks.wall(), 3)
+            ttl = DEFAULT_TTL_S if ttl is None else ttl
+            id_ = uuid.uuid4().hex if id_ is None else id_
+        payload = encode_command(action, args, id=id_, ts=ts, ttl=ttl)
+        check_qos(qos)
+        self._halloween_berth.outlet.post(topic, payload, "command", qos, ttl_s=COMMAND_AGE_S if ttl is None else ttl)
 
     def _post_broadcast(self, targets: Iterable[str], action: str, args: object, qos: int) -> None:
         for target in [targets] if isinstance(targets, str) else targets:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, Protocol
 
@@ -13,8 +13,9 @@ from halloween_host.errors import CommandError
 from halloween_host.worker._actions import Action
 from halloween_host.worker._berth import Berth
 from halloween_host.worker._common import CommonWorker
+from halloween_host.worker._runs import Ended, Ending, Run
 
-__all__ = ["THREADS", "Arrival", "Blueprint", "Home", "HomeFactory", "Reports"]
+__all__ = ["THREADS", "Arrival", "Blueprint", "Delivery", "Home", "HomeFactory", "Reports"]
 
 #: Threads of one worker at most; each worker has its own limit, so that blocked calls of one never make another wait.
 THREADS: Final = 64
@@ -22,13 +23,18 @@ THREADS: Final = 64
 
 @attrs.frozen
 class Arrival:
-    """A message for a worker: on its own `cmd` topic, parsed once (`command` is the error when it is none), or on a subscription (None)."""
+    """A message for a worker: on its own `cmd` topic, parsed once (`command` is the error when it is none), or on a subscription (None).
+
+    `response_topic` and `correlation` are MQTT 5's: where its sender wants the answer, and what the answer carries back.
+    """
 
     topic: str
     payload: bytes
     qos: int
     retain: bool
     command: Command | CommandError | None
+    response_topic: str | None = None
+    correlation: bytes | None = None
 
 
 @attrs.frozen
@@ -61,6 +67,23 @@ class Reports(Protocol):
         """The worker called its own `stop()` and it ran to its end: offline on purpose, not restarted."""
 
 
+class Delivery(Protocol):
+    """An arrival on the worker's own `cmd` on its way through whoever takes it raw; every call is made in Trio's thread."""
+
+    def begin(self, over: Callable[[], None]) -> None:
+        """The command's own handler shall start, as its mode wants it; `over` is called when that is over, refused or not.
+
+        Raises:
+            CommandError: when there is no such action or the argument does not fit; then `over` is not called.
+        """
+
+    def refused(self, error: CommandError) -> None:
+        """There is no such action, or no command at all: it is refused, which is said as for one that nobody took raw."""
+
+    def delivered(self, ending: Ending, value: object, error: str | None, /) -> None:
+        """Whoever took it raw has ended; unless its own handler was begun, that is the command's end."""
+
+
 class Home(Protocol):
     """Runs one instance, inside the async context that its factory made. All calls come from Trio's thread.
 
@@ -84,15 +107,20 @@ class Home(Protocol):
     async def start(self) -> None:
         """Run the worker's `start()` to its end. Raises what it raises, `SystemExit` and `KeyboardInterrupt` included."""
 
-    def run(self, command: Command) -> None:
+    def run(self, command: Command, ended: Ended | None = None, timeout_s: float | None = None) -> Run:
         """Start the handler of a command; handlers start in the order of these calls (async ones; sync ones among themselves).
+
+        `ended` is told once how it ended; one that takes longer than `timeout_s` seconds is cancelled. What the author's code
+        raises while its handler is looked up is reported as the handler's failure.
 
         Raises:
             CommandError: when there is no such action or the argument does not fit.
         """
 
-    def deliver(self, arrival: Arrival) -> None:
+    def deliver(self, arrival: Arrival, delivery: Delivery | None = None) -> None:
         """An arrival as it came; the home parses nothing, `arrival.command` is parsed already. Never blocks.
+
+        One on the worker's own `cmd` comes with its `delivery`, which starts the command's handler in place of `run`.
 
         Raises:
             CommandError: as `run`, for an arrival on the worker's own `cmd` that nobody took raw.
@@ -106,6 +134,19 @@ class Home(Protocol):
 
     async def stop(self) -> None:
         """Run the worker's `stop()` to its end; nothing when it ran already. Raises what it raises."""
+
+    def abort(self) -> None:
+        """Cancel every handler, spawned task and phase at once, and start no more; plain, waits for nothing."""
+
+    @property
+    def has_safe(self) -> bool:
+        """Whether there is an instance with an ``async def safe(self)``."""
+
+    async def safe(self) -> None:
+        """Run the worker's `safe()` to its end, `in_safe` set for it. Raises what it raises."""
+
+    async def wait_ended(self) -> None:
+        """Return once nothing of the author's runs any more, threads included."""
 
     async def close(self) -> None:
         """Cancel all that is left, wait until it ended, report leaked tasks."""

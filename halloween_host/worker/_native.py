@@ -10,8 +10,10 @@ import attrs
 import trio
 from typing_extensions import TypeVar, TypeVarTuple
 
+from halloween_host.acks import Ack
 from halloween_host.payloads import encode_value
 from halloween_host.structuring import structure
+from halloween_host.worker._asking import answer_of, no_answer
 from halloween_host.worker._berth import Berth
 from halloween_host.worker._common import CommonWorker
 
@@ -97,15 +99,55 @@ class BaseWorker(CommonWorker, Generic[SettingsT]):
         """
         self._post_status(key, encode_value(value), qos, retain)
 
-    def command(self, target: str, action: str, args: object = None, *, qos: int = 1) -> None:
+    def command(
+        self,
+        target: str,
+        action: str,
+        args: object = None,
+        *,
+        qos: int = 1,
+        ttl: float | None = None,
+        id: str | float | None = None,
+    ) -> None:
         """Send a command to another prop; dropped with a log line when the broker did not take it within 5 s.
+
+        With a `ttl` it is refused where it arrives more than so many seconds late. With an `id` (text or a number) it runs once,
+        however often it is sent, and its outcome is told on ``halloween/<target>/ack``. One brings a default of the other: 5 s,
+        an id of its own.
 
         Raises:
             PayloadError: when `args` is no JSON value.
-            TopicError, CommandError: when `target` is no prop id, `action` no identifier.
+            TopicError, CommandError: when `target` is no prop id, `action` no identifier, `ttl` no seconds, `id` no id.
         """
-        self._post_command(target, action, args, qos)
+        self._post_command(target, action, args, qos, ttl, id)
 
     def broadcast(self, targets: Iterable[str], action: str, args: object = None, *, qos: int = 1) -> None:
         """Send the same command to several props, in their order. Raises as `command`."""
         self._post_broadcast(targets, action, args, qos)
+
+    async def ask(self, target: str, action: str, args: object = None, *, timeout: float = 5.0) -> Any:
+        """Send a command to another prop and return what its handler returned; `timeout` is in seconds.
+
+        Raises:
+            CommandFailed: when the handler raised or took too long.
+            CommandRefused: when the command was not taken; the text says why.
+            CommandCancelled: when the handler was cancelled: by a newer command, a stop, a crash, a panic.
+            TimeoutError: when no answer came in time.
+            PayloadError, TopicError, CommandError: as `command`.
+        """
+        answers: list[Ack] = []
+        answered = trio.Event()
+
+        def tell(ack: Ack) -> None:
+            answers.append(ack)
+            answered.set()
+
+        inquiry = self._inquire(target, action, args, timeout, tell)
+        try:
+            with trio.move_on_after(timeout):
+                await answered.wait()
+        finally:
+            self._halloween_berth.hooks.forget(inquiry)
+        if not answers:
+            raise no_answer(target, action, timeout)
+        return answer_of(answers[0], target, action)

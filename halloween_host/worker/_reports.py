@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import sysconfig
 import traceback
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Final
 
 import trio
 
-__all__ = ["describe", "leaves", "place_of", "shown_path", "shown_place", "split_cancelled"]
+__all__ = ["describe", "leaves", "place_in_thread", "place_of", "shown_path", "shown_place", "split_cancelled"]
 
 _LIBRARY: Final = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _OURS: Final = str(Path(__file__).parents[1])
@@ -51,17 +52,35 @@ def describe(error: BaseException, dialect: str) -> str:
     """``ValueError: invalid literal…``, each exception of a group, and for a wrong turn the import to change with file and line."""
     parts = []
     for leaf in leaves(error):
-        text = " ".join(str(leaf).split())
+        text = _text_of(leaf)
         parts.append(f"{type(leaf).__name__}: {text}" if text else type(leaf).__name__)
         if turn := _wrong_turn(leaf, dialect):
             parts[-1] += f" ({turn})"
     return "; ".join(parts)
 
 
+def _text_of(error: BaseException) -> str:
+    """An author's text on one line; an error whose text cannot be made has none."""
+    try:
+        return " ".join(str(error).split())
+    except Exception:  # noqa: BLE001 an author's __str__
+        return ""
+
+
 def place_of(error: BaseException) -> str | None:
     """``worker.py:31``-like place in the author's code where the exception came from: the last frame that is no library's."""
     frame = _authors_frame(leaves(error)[0])
     return None if frame is None else shown_place(frame.filename, frame.lineno)
+
+
+def place_in_thread(thread: int) -> str | None:
+    """``worker.py:31``-like place where the author's code stands in a running thread, None when it is in none of it."""
+    frame = sys._current_frames().get(thread)
+    while frame is not None:
+        if _is_authors(frame.f_code.co_filename):
+            return shown_place(frame.f_code.co_filename, frame.f_lineno)
+        frame = frame.f_back
+    return None
 
 
 def shown_place(filename: str, line: int | None) -> str:

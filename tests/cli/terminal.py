@@ -105,16 +105,25 @@ class Terminal:
 
     async def start_on(self, stdout: int, /, *arguments: str, **environ: str) -> Running:
         """Start it with this descriptor as its stdout."""
-        process = await trio.lowlevel.open_process(
-            [sys.executable, "-m", "halloween_host", *arguments],
-            cwd=self.folder,
-            env=self._environment(environ),
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=subprocess.PIPE,
-        )
-        self._started.append(process)
-        return Running(process)
+        return await self._start(subprocess.DEVNULL, stdout, arguments, environ)
+
+    async def at_tty(self, *arguments: str, types: str = "", **environ: str) -> Finished:
+        """Run it to its end on a terminal of 160 columns, with `types` typed ahead; `out` is what the terminal got."""
+        master, slave = os.openpty()
+        try:
+            os.write(master, types.encode())
+            environ = {"TERM": "xterm-256color", "COLUMNS": "160", **environ}
+            running = await self._start(slave, slave, arguments, environ)
+            os.close(slave)
+            slave = -1
+            with trio.fail_after(END_S):
+                out = await trio.to_thread.run_sync(_read_all, master, abandon_on_cancel=True)
+            finished = await running.end()
+            return attrs.evolve(finished, out=out)
+        finally:
+            for descriptor in (master, slave):
+                if descriptor >= 0:
+                    os.close(descriptor)
 
     def write_worker(self, name: str, source: str, *, config: str | None = None) -> Path:
         """A prop's `worker.py`, its config beside it; the file's path."""
@@ -136,7 +145,32 @@ class Terminal:
                 if stream is not None:
                     await stream.aclose()
 
+    async def _start(self, stdin: int, stdout: int, arguments: tuple[str, ...], environ: dict[str, str]) -> Running:
+        process = await trio.lowlevel.open_process(
+            [sys.executable, "-m", "halloween_host", *arguments],
+            cwd=self.folder,
+            env=self._environment(environ),
+            stdin=stdin,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+        )
+        self._started.append(process)
+        return Running(process)
+
     def _environment(self, more: dict[str, str]) -> dict[str, str]:
-        ours = ("MQTT_", "WORKER_", "LOG_", "PYTHON")
+        ours = ("MQTT_", "WORKER_", "LOG_", "STATE_", "PRESENCE_", "PYTHON")
         clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         return clean | {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"} | self.environ | more
+
+
+def _read_all(descriptor: int) -> str:
+    """All that came to a terminal, until its last writer has gone (EIO, as Linux says it; macOS says end of file)."""
+    pieces: list[bytes] = []
+    while True:
+        try:
+            piece = os.read(descriptor, 65_536)
+        except OSError:
+            piece = b""
+        if not piece:
+            return b"".join(pieces).decode(errors="replace")
+        pieces.append(piece)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import time
+from typing import Any
+
 import pytest
 
+from tests.cli.stand_in import StandIn, ack
 from tests.cli.terminal import Terminal
 from tests.conftest import MakeMosquitto
 from tests.mosquitto import Mosquitto, free_port
@@ -77,3 +81,54 @@ async def test_a_misspelt_variable_is_a_warning(terminal: Terminal, broker: Mosq
     assert finished.status == 0
     assert "MQTT_HSOT" in finished.err
     assert "did you mean MQTT_HOST?" in finished.err
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "out", "err"),
+    [
+        (ack("done", result="wide open"), 0, "wide open\n", ""),
+        (ack("done", result={"angle": 90}), 0, '{"angle":90}\n', ""),
+        (ack("done"), 0, "done\n", ""),
+        (ack("done", error="the result: no JSON"), 0, "done\n", "coffin: the result: no JSON"),
+        (ack("failed", error="OSError: no such pin"), 1, "", "coffin failed open: OSError: no such pin"),
+        (ack("cancelled", error="restart mode"), 1, "", "coffin cancelled open: restart mode"),
+        (ack("refused", error="accepted again in 3.2 s"), 3, "", "coffin refused open: accepted again in 3.2 s"),
+    ],
+)
+async def test_waiting_prints_the_outcome(
+    wired: Terminal, broker: Mosquitto, answer: dict[str, Any], status: int, out: str, err: str
+) -> None:
+    """What was done goes to stdout alone, so that scripts can read it; why it was not, to stderr; the status tells."""
+    async with StandIn(broker) as host:
+        host.answers["coffin", "open"] = [ack("accepted"), answer]
+        finished = await wired.run("send", "--wait", "coffin", "open", "wide")
+    assert (finished.status, finished.out) == (status, out)
+    assert finished.err == (f"halloween-host: {err}\n" if err else "")
+    ((_, payload),) = host.heard
+    assert (payload["args"], payload["ttl"]) == ("wide", 5)
+    assert isinstance(payload["id"], str)
+
+
+async def test_waiting_ends_with_the_timeout(wired: Terminal, broker: Mosquitto) -> None:
+    """Status 4, and whether somebody took it."""
+    async with StandIn(broker) as host:
+        host.answers["coffin", "open"] = [ack("accepted")]
+        taken = await wired.run("send", "--wait", "--timeout", "0.4", "coffin", "open")
+        silent = await wired.run("send", "coffin", "close", "--wait", "--timeout", "0.4")
+    assert (taken.status, silent.status) == (4, 4)
+    assert "coffin took it and has not finished in 0.4 s" in taken.err
+    assert "no answer from coffin" in silent.err
+
+
+async def test_a_ttl_goes_out_without_waiting_too(wired: Terminal, broker: Mosquitto) -> None:
+    """`--ttl` adds ts and ttl; the rest is as it always was."""
+    async with StandIn(broker) as host:
+        host.answers["coffin", "open"] = [ack("done")]
+        waited = await wired.run("send", "coffin", "open", "--wait", "--ttl", "0.5")
+        finished = await wired.run("send", "coffin", "open", "--ttl", "2")
+        await host.wait_heard("open", times=2)
+    assert (waited.status, finished.status) == (0, 0)
+    first, second = (payload for _, payload in host.heard)
+    assert first["ttl"] == 0.5
+    assert second["ttl"] == 2
+    assert 0 <= time.time() - second["ts"] < 30

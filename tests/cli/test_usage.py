@@ -8,7 +8,8 @@ from halloween_host.settings import VARIABLES
 from tests.cli.terminal import Terminal
 from tests.mosquitto import free_port
 
-COMMANDS = ("run", "check", "list", "send", "watch", "health")
+PROP = ("restart", "stop", "start")
+COMMANDS = ("run", "check", "list", "status", "preflight", "panic", "rearm", *PROP, "ping", "send", "watch", "health")
 
 
 async def test_help_names_every_command_and_variable(terminal: Terminal) -> None:
@@ -55,6 +56,14 @@ async def test_version_is_one_line(terminal: Terminal) -> None:
         (("send", "fogger", "fire", "--json"), "fire: --json without an argument"),
         (("send", "fogger", "fire", "NaN", "--json"), "NaN"),
         (("send", "fogger", "fire", "x" * 70_000), "at most 65,536"),
+        (("send", "fogger", "fire", "--timeout", "3"), "--timeout='3': only --wait waits"),
+        (("send", "fogger", "fire", "--wait", "--timeout", "0"), "--timeout='0': expected seconds"),
+        (("send", "fogger", "fire", "--ttl", "nan"), "--ttl='nan': expected seconds"),
+        (("send", "fogger", "fire", "NaN", "--json", "--wait"), "NaN"),
+        (("ping", "a/b"), "'a/b' is no prop id"),
+        (("restart",), "PROP requires an argument"),
+        (("stop", "worker_host"), "'worker_host' is the host's own name"),
+        (("panic", "--timeout", "-1"), "--timeout='-1': expected seconds"),
         (("watch", "a/#"), "'a/#' is no prop id"),
         (("run", "--props", "nowhere"), "--props='nowhere': there is no such folder"),
         (("list", "--builtins", "file"), "--builtins='file': is no folder"),
@@ -77,7 +86,13 @@ async def test_every_wrong_variable_is_named_at_once(terminal: Terminal, command
     """All wrong variables stand there with value and what is allowed, a line each; none has to be found by trying again."""
     if command == "send":
         return
-    finished = await terminal.run(*command.split(), MQTT_PORT="abc", LOG_LEVEL="loud", MQTT_TRANSPORT="pigeon")
+    finished = await terminal.run(
+        *command.split(),
+        *(["coffin"] if command in PROP else []),
+        MQTT_PORT="abc",
+        LOG_LEVEL="loud",
+        MQTT_TRANSPORT="pigeon",
+    )
     assert finished.status == 2
     lines = finished.err.splitlines()
     assert len(lines) == 3

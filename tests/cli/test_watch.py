@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import io
+import json
 import signal
 
 import pytest
 
 from halloween_host.cli._lines import Lines
+from halloween_host.cli._reading import Reading
+from halloween_host.cli._watch import _show
+from halloween_host.mqtt import Message, Topic
+from tests.cli.stand_in import health, panic_report
 from tests.cli.terminal import Terminal
 from tests.mosquitto import Mosquitto
 
@@ -96,3 +101,39 @@ def test_a_terminal_gets_colours_and_the_beginning(monkeypatch: pytest.MonkeyPat
     assert "\x1b[32mhalloween/fogger/telemetry/fog" in second
     assert "\\x1b[2Jtrue [bold]" in second
     assert "(retained)" in second
+
+
+async def test_piped_health_stays_json(wired: Terminal, broker: Mosquitto) -> None:
+    """A program gets what was published."""
+    payload = json.dumps(health("degraded", reason="busy"))
+    await broker.publish("halloween/coffin/status/health", payload, retain=True)
+    running = await wired.start("watch")
+    await running.wait_out(f"health\t{payload}\n")
+
+
+def test_words_are_for_a_person() -> None:
+    """On a terminal, health, acks and panics are sentences; what they quote is escaped."""
+    stream, reading = TerminalStream(), Reading()
+    acked = b'{"id": 7, "command": "fire", "outcome": "failed", "error": "\\u001b[2Jno fog"}'
+    batch = [
+        Message(Topic("halloween/coffin/status/health"), json.dumps(health("degraded", reason="busy")).encode()),
+        Message(Topic("halloween/coffin/ack"), acked),
+        Message(Topic("halloween/worker_host/status/panic"), json.dumps(panic_report()).encode()),
+    ]
+    _show(Lines(stream), reading, batch, None)
+    first, second, third = stream.getvalue().splitlines()
+    assert "degraded for" in first
+    assert "{" not in first
+    assert "fire failed: \\x1b[2Jno fog  #7" in second
+    assert "PANIC by cli" in third
+
+
+async def test_of_one_prop_it_still_knows_the_host(wired: Terminal, broker: Mosquitto) -> None:
+    """The host's availability decides what a prop's online means; of its own it is not shown there."""
+    await broker.publish("halloween/worker_host/status/availability", "offline", retain=True)
+    await broker.publish("halloween/spider/status/health", json.dumps(health(presence=False)), retain=True)
+    running = await wired.start("watch", "spider")
+    await running.wait_out("health\t{")
+    await broker.publish("halloween/spider/status/availability", "online", retain=True)
+    await running.wait_out("availability\tonline\n")
+    assert "worker_host" not in running.out

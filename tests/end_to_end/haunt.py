@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.end_to_end.process import HostProcess
 from tests.mosquitto import Line, Listener, Mosquitto
 
-__all__ = ["Haunt", "beginning", "heard_of", "holding"]
+__all__ = ["Haunt", "beginning", "heard_of", "holding", "telling", "words_of"]
 
 
 def beginning(text: str) -> Callable[[Line], bool]:
@@ -21,8 +22,35 @@ def holding(*parts: str) -> Callable[[Line], bool]:
     return lambda line: all(part in line for part in parts)
 
 
+def telling(topic: str, **facts: object) -> Callable[[Line], bool]:
+    """What a listener expects: a JSON object on `topic` that has these facts, and any others."""
+
+    def tells(line: Line) -> bool:
+        if line.topic != topic or not line.payload.startswith(b"{"):
+            return False
+        told = json.loads(line.payload)
+        return all(key in told and told[key] == value for key, value in facts.items())
+
+    return tells
+
+
 def heard_of(listener: Listener, prop_id: str) -> list[str]:
-    """All that was heard of one prop so far, as ``status/availability online``: its topics without their beginning."""
+    """What one prop said so far, as ``state started``, in order: its topics without their beginning.
+
+    Not `status/health`, and not its availability (see `words_of`): that comes over a connection of its own.
+    """
+    return [
+        line for line in _all_of(listener, prop_id) if not line.startswith(("status/health", "status/availability"))
+    ]
+
+
+def words_of(listener: Listener, prop_id: str) -> list[str]:
+    """The availability of one prop so far, as ``online``, in order."""
+    said = _all_of(listener, prop_id)
+    return [line.split()[1] for line in said if line.startswith("status/availability")]
+
+
+def _all_of(listener: Listener, prop_id: str) -> list[str]:
     prefix = f"halloween/{prop_id}/"
     return [line.removeprefix(prefix) for line in listener.lines if line.startswith(prefix)]
 
@@ -56,6 +84,13 @@ class Haunt:
         told = {} if broker is None else {"MQTT_HOST": broker.host, "MQTT_PORT": str(broker.port)}
         folders = ("--props", str(self.props), "--builtins", str(self.builtins))
         return HostProcess("run", *folders, *options, environ=told | environ, folder=self.folder)
+
+    async def order(self, broker: Mosquitto, *arguments: str, status: int = 0) -> str:
+        """Run another command of `halloween-host` here, as an operator would; all that it wrote. `status` is its exit status."""
+        told = {"MQTT_HOST": broker.host, "MQTT_PORT": str(broker.port)}
+        async with HostProcess(*arguments, environ=told, folder=self.folder) as command:
+            await command.wait(status)
+        return command.log
 
 
 def _write(path: Path, content: str | bytes) -> Path:

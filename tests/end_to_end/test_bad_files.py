@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.end_to_end.haunt import Haunt, heard_of, holding
+from tests.end_to_end.haunt import Haunt, holding, words_of
 from tests.mosquitto import Mosquitto
 
 SHOWS_CONFIG = """\
@@ -93,5 +93,5 @@ async def test_typed_settings(haunt: Haunt, broker: Mosquitto) -> None:
         ):
             await listener.expect(holding("/status/error ", *parts))
             assert host.matching("error ", *parts)
-            assert "status/availability online" not in heard_of(listener, prop)
+            assert "online" not in words_of(listener, prop)
         await host.stop()

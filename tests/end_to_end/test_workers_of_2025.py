@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.end_to_end.haunt import Haunt, beginning, heard_of, holding
+from tests.end_to_end.haunt import Haunt, beginning, heard_of, holding, words_of
 from tests.mosquitto import Mosquitto
 
 FIXTURES = Path(__file__).parents[1] / "legacy" / "fixtures"
@@ -170,7 +170,7 @@ async def test_pydantic_config(haunt: Haunt, broker: Mosquitto) -> None:
         await listener.expect("halloween/good/telemetry/config 5 green", within_s=30)
         await listener.expect(holding("/status/error ", "wrong", "pin"))
         assert host.matching("error", "wrong", "pin")
-        assert "status/availability online" not in heard_of(listener, "wrong")
+        assert "online" not in words_of(listener, "wrong")
 
 
 FOGGER = """\

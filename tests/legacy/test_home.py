@@ -169,7 +169,7 @@ async def test_a_failing_handler_is_said_and_do_command_is_the_fallback(autojump
         await yard.expect("status/error fire: ValueError: invalid literal for int() with base 10: 'soon'")
         yard.send("blink twice")
         await yard.expect("telemetry/fallback blink twice")
-        assert yard.supervisor.restarts == 0
+        assert yard.supervisor.health.restarts == 0
 
 
 @pytest.mark.parametrize("error", [ValueError("boom"), SystemExit(3), KeyboardInterrupt()])
@@ -235,7 +235,7 @@ async def test_a_worker_that_stops_itself_is_not_stopped_twice(autojump_clock: M
         yard.send("exit")
         await yard.expect("status/exit done")
         await trio.sleep(100)
-        assert yard.supervisor.state is State.STOPPED
+        assert yard.supervisor.state is State.OFFLINE
         assert said(yard) == ["status/availability online", "status/availability offline", "status/exit done"]
         assert Worker.stops == 1
 

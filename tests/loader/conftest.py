@@ -69,7 +69,12 @@ class Folders:
 
     def again(self, spec: WorkerSpec) -> Catalog:
         return load_again(
-            spec, environ={}, progress=self.said.append, loading=self.loading, discard=self.discarded.append
+            spec,
+            settings=load_settings({}),
+            environ={},
+            progress=self.said.append,
+            loading=self.loading,
+            discard=self.discarded.append,
         )
 
     def only_worker(self, **environ: str) -> WorkerSpec:

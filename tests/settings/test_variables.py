@@ -34,7 +34,8 @@ def test_the_defaults() -> None:
     settings = load_settings({})
     assert settings == Settings()
     assert settings.broker == BrokerSettings(host=None, port=1883, keepalive_s=10, embedded=True, embedded_only=False)
-    assert (settings.start_timeout_s, settings.stop_timeout_s) == (30, 5)
+    assert (settings.start_timeout_s, settings.stop_timeout_s, settings.safe_timeout_s) == (30, 5, 1)
+    assert (settings.presence_max, settings.state_dir) == (200, Path("state"))
     assert (settings.restart_limit, settings.restart_window_s, settings.mailbox_capacity) == (5, 60, 10_000)
     assert (settings.log_level, settings.log_format, settings.warnings) == ("INFO", "console", ())
 
@@ -70,9 +71,12 @@ def test_a_whole_environment(tmp_path: Path) -> None:
             "WORKER_PROPS_DISABLE": " , ",
             "WORKER_START_TIMEOUT_S": "1.5",
             "WORKER_STOP_TIMEOUT_S": "2",
+            "WORKER_SAFE_TIMEOUT_S": "0.5",
             "WORKER_RESTART_LIMIT": "3",
             "WORKER_RESTART_WINDOW_S": "4",
             "WORKER_MAILBOX_CAPACITY": "5",
+            "PRESENCE_MAX": "0",
+            "STATE_DIR": str(tmp_path / "not yet"),
             "LOG_LEVEL": "debug",
             "LOG_FORMAT": "JSON",
             "PATH": "/bin",
@@ -95,9 +99,12 @@ def test_a_whole_environment(tmp_path: Path) -> None:
         props=Toggles("PROPS", allow=("d",)),
         start_timeout_s=1.5,
         stop_timeout_s=2,
+        safe_timeout_s=0.5,
         restart_limit=3,
         restart_window_s=4,
         mailbox_capacity=5,
+        presence_max=0,
+        state_dir=tmp_path / "not yet",
         log_level="DEBUG",
         log_format="json",
     )
@@ -113,6 +120,13 @@ def test_the_table_shows_the_defaults() -> None:
     words = ("none", "all", "embedded", "made from host and folder", "the system's")
     assert load_settings({name: default for name, default in shown.items() if default not in words}) == Settings()
     assert len(set(NAMES)) == len(NAMES)
+
+
+@pytest.mark.parametrize("name", ["STATE_DIR", "MQTT_CA_FILE"])
+def test_a_path_that_no_file_can_have(refused: Refused, name: str) -> None:
+    """What the file system does not take (a name of 256 bytes, POSIX's NAME_MAX is 255) is a wrong value like any other."""
+    (problem,) = refused({"MQTT_HOST": "b", "MQTT_TLS": "1", name: "x" * 256})
+    assert (problem.variable, problem.reason[:10]) == (name, "expected a")
 
 
 def test_2025s_names_for_user_and_password() -> None:
@@ -151,6 +165,12 @@ def test_2025s_names_for_user_and_password() -> None:
         ("WORKER_RESTART_WINDOW_S", "soon", "expected seconds, a number above 0"),
         ("WORKER_RESTART_LIMIT", "0", "expected a whole number from 1 to 1000000"),
         ("WORKER_MAILBOX_CAPACITY", "many", "expected a whole number from 1 to 1000000"),
+        ("WORKER_SAFE_TIMEOUT_S", "0", "expected seconds, a number above 0"),
+        ("PRESENCE_MAX", "-1", "expected a whole number from 0 to 1000000"),
+        ("PRESENCE_MAX", "off", "expected a whole number from 0 to 1000000"),
+        ("STATE_DIR", __file__, "expected a folder, this is a file"),
+        ("STATE_DIR", f"{__file__}/state", f"expected a folder, {__file__} is a file"),
+        ("STATE_DIR", "a\tb", "expected printable characters"),
         ("LOG_LEVEL", "LOUD", "expected one of DEBUG, INFO, WARNING, ERROR, CRITICAL"),
         ("LOG_LEVEL", "debgu", "expected one of DEBUG, INFO, WARNING, ERROR, CRITICAL; did you mean 'DEBUG'?"),
         ("LOG_FORMAT", "xml", "expected one of console, json"),

@@ -109,7 +109,7 @@ async def test_a_worker_that_fails_while_its_handler_is_looked_up_harms_nobody(a
         await yard.expect("status/error blink: KeyError: 'do_blink'")
         yard.send("ping")
         await yard.expect("telemetry/pong ok")
-        assert yard.supervisor.restarts == 0
+        assert yard.supervisor.health.restarts == 0
 
 
 async def test_the_same_refusal_over_and_over_is_five_lines_a_second(autojump_clock: MockClock) -> None:

@@ -113,10 +113,10 @@ async def test_a_worker_that_stops_itself_goes_offline_on_purpose(autojump_clock
         yard.send("exit")
         await yard.expect("status/exit done")
         await trio.sleep(100)
-        assert yard.supervisor.state is State.STOPPED
+        assert yard.supervisor.state is State.OFFLINE
         assert yard.heard == ["status/availability online", "status/availability offline", "status/exit done"]
         assert Worker.stops == 1
-        assert yard.supervisor.restarts == 0
+        assert yard.supervisor.health.restarts == 0
 
 
 async def test_what_fails_after_its_own_stop_restarts_nothing(autojump_clock: MockClock) -> None:
@@ -131,8 +131,8 @@ async def test_what_fails_after_its_own_stop_restarts_nothing(autojump_clock: Mo
         yard.send("exit")
         await yard.expect("status/error do_exit crashed: SystemExit…")
         await trio.sleep(100)
-        assert yard.supervisor.state is State.STOPPED
-        assert yard.supervisor.restarts == 0
+        assert yard.supervisor.state is State.OFFLINE
+        assert yard.supervisor.health.restarts == 0
 
 
 async def test_spawn_at_the_wrong_moment_is_one_clear_error(autojump_clock: MockClock) -> None:

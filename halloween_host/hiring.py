@@ -1,0 +1,105 @@
+"""Hiring makes, of each worker that was loaded, its supervisor and its connections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+import structlog
+
+from halloween_host import legacy, topics
+from halloween_host.ears import Ear
+from halloween_host.link import Link, Session
+from halloween_host.loader import WorkerSpec
+from halloween_host.native import open_native_home
+from halloween_host.presence import HostVoice, Presence, Voice, will_of
+from halloween_host.router import arrival_of
+from halloween_host.supervisor import Standing, Supervisor, Surroundings
+from halloween_host.worker import Blueprint, HomeFactory, Hooks
+
+__all__ = ["Crew", "MakeLink"]
+
+_HOMES: Final[Mapping[str, HomeFactory]] = {"native": open_native_home, "legacy": legacy.open_legacy_home}
+
+_log: Final = structlog.stdlib.get_logger()
+
+
+class MakeLink(Protocol):
+    """Makes a link under a client id, with the options of `Link`."""
+
+    def __call__(self, session: Session, client_id: str, **options: Any) -> Link: ...
+
+
+class Crew:
+    """Everybody who was hired; nobody has started yet.
+
+    `subscribed` tells whether the broker took the host's `cmd` subscription. `links` are the presences' connections; an ear runs
+    its own.
+    """
+
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        hooks: Hooks,
+        make_link: MakeLink,
+        *,
+        client_id: str,
+        subscribed: Callable[[], bool],
+    ) -> None:
+        self.supervisors: dict[str, Supervisor] = {}
+        self.presences: list[Presence] = []
+        self.links: list[Link] = []
+        self.ears: list[tuple[Ear, Link]] = []
+        self._surroundings = surroundings
+        self._hooks = hooks
+        self._make_link = make_link
+        self._client_id = client_id
+        self._subscribed = subscribed
+
+    def hire(self, specs: Sequence[WorkerSpec], *, presence_max: int) -> None:
+        """Supervisors in the order of their prop ids; a presence for those who insist on one, then for the first by name."""
+        wanting = [spec for spec in specs if spec.terms.presence is not False]
+        first = sorted(wanting, key=lambda spec: (not spec.terms.presence, spec.prop_id))
+        present = {spec.prop_id for spec in first[:presence_max]}
+        for spec in sorted(specs, key=lambda spec: spec.prop_id):
+            self._hire(spec, present=spec.prop_id in present)
+        if without := len(wanting) - len(present):
+            _log.info(
+                f"{without} of {len(specs)} workers have no connection of their own (PRESENCE_MAX={presence_max}): "
+                f"their online counts only while {topics.HOST} is online"
+            )
+
+    def _hire(self, spec: WorkerSpec, *, present: bool) -> None:
+        prop_id = spec.prop_id
+        client_id = f"{self._client_id}-{prop_id}"
+        around = self._surroundings
+        host_voice = HostVoice(prop_id, around.outbox)
+        voice: Voice = host_voice
+        if present:
+            voice = presence = Presence(
+                prop_id, host_voice, allowed=self._subscribed, changed=lambda: supervisor.voice_changed()
+            )
+            self.presences.append(presence)
+            self.links.append(self._make_link(presence.serve, client_id, will=will_of(prop_id), failed=presence.failed))
+        ear = Ear(prop_id, lambda message: supervisor.deliver(arrival_of(message, None)))
+        # no prop id holds a "/", so no presence has this client id
+        self.ears.append((ear, self._make_link(ear.serve, f"{client_id}/ear", name=prop_id)))
+        supervisor = Supervisor(
+            Blueprint(prop_id, spec.worker_class, spec.config.values, spec.actions, spec.cargo),
+            _HOMES[spec.dialect],
+            lambda dispatcher: Standing(
+                prop_id,
+                spec.dialect,
+                voice,
+                around.outbox,
+                around.reviews,
+                wall=around.wall,
+                load=lambda: dispatcher.load,
+                refused=lambda: dispatcher.refused_count,
+            ),
+            around,
+            subscriptions=ear,
+            terms=spec.terms,
+            hooks=self._hooks,
+        )
+        self.supervisors[prop_id] = supervisor

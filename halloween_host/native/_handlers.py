@@ -1,0 +1,157 @@
+"""A worker's handlers start in the order of their commands: async ones as tasks of its nursery, plain ones in its threads."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+import attrs
+import structlog
+import trio
+
+from halloween_host.native._running import Running, entered
+from halloween_host.worker import THREADS, Call, Ending, Run, describe, place_in_thread, split_cancelled
+
+__all__ = ["Handlers"]
+
+_log: Final = structlog.stdlib.get_logger()
+
+
+@attrs.frozen
+class _Waiting:
+    """A handler that was begun and whose task, or thread, has not come to it yet."""
+
+    call: Call
+    run: Run
+
+
+class Handlers:
+    """Handlers of one instance. `say` is told, in Trio's thread, what one of them raised, with the name of its action."""
+
+    def __init__(self, nursery: trio.Nursery, prop_id: str, say: Callable[[str, BaseException], None]) -> None:
+        #: The handlers that run now, the oldest first.
+        self.running: dict[Running, None] = {}
+        #: Set once no handler may start any more.
+        self.closed = False
+        self._nursery = nursery
+        self._prop_id = prop_id
+        self._say = say
+        self._token = trio.lowlevel.current_trio_token()
+        self._limiter = trio.CapacityLimiter(THREADS)
+        # Trio starts the tasks of one batch in random order, so each task takes the oldest call, not a call of its own.
+        self._async: deque[_Waiting] = deque()
+        self._sync: deque[_Waiting] = deque()
+        self._in_threads: dict[int, str] = {}
+        self._thread_ended = trio.Event()
+
+    def start(self, call: Call, run: Run) -> None:
+        """Start a handler: an async one in its turn among the async ones, a plain one likewise."""
+        if call.is_async:
+            self._async.append(_Waiting(call, run))
+            self._nursery.start_soon(self._run_oldest)
+        else:
+            self._sync.append(_Waiting(call, run))
+            self._nursery.start_soon(self._run_oldest_in_thread)
+
+    def abandon(self) -> None:
+        """Start no more, and forget what has not started yet."""
+        self.closed = True
+        for waiting in (self._async, self._sync):
+            while waiting:
+                with suppress(IndexError):  # a thread may take it this very moment
+                    waiting.popleft().run.end("cancelled")
+
+    def in_threads(self) -> list[str]:
+        """The plain handlers whose threads run on, as "thread in name (file:line)"."""
+        return [f"thread in {name}{_place_in(ident)}" for ident, name in list(self._in_threads.items())]
+
+    async def wait_for_threads(self) -> None:
+        """Once `closed`: wait until no thread runs a handler any more."""
+        while True:
+            self._thread_ended = trio.Event()
+            if not self._in_threads:
+                return
+            await self._thread_ended.wait()
+
+    async def _run_oldest(self) -> None:
+        if not self._async:
+            return  # `abandon` emptied the queue
+        waiting = self._async.popleft()
+        call, run = waiting.call, waiting.run
+        ending: Ending = "cancelled"
+        value: object = None
+        text: str | None = None
+        running = Running(f"do_{call.action}", run=run)
+        if run.timeout_s is not None:
+            running.scope.deadline = trio.current_time() + run.timeout_s
+        run.begin(running.scope.cancel)
+        try:
+            with entered(running, self.running), running.scope:
+                if run.asked:
+                    return
+                try:
+                    value = await call.function(*call.args)
+                    ending = "cancelled" if run.asked else "done"
+                except BaseException as error:  # noqa: BLE001 the handler's border: an Exception is reported and the worker lives on
+                    cancelled, failed = split_cancelled(error)
+                    if failed is not None:
+                        ending, text = "failed", describe(failed, "native")
+                        self._say(call.action, failed)
+                    if cancelled is not None:
+                        raise cancelled from None
+        finally:
+            if ending != "failed" and not run.asked and trio.current_time() >= running.scope.deadline:
+                ending = "timeout"
+            run.end(ending, value if ending == "done" else None, text)
+
+    async def _run_oldest_in_thread(self) -> None:
+        running = Running("a plain handler")
+        try:
+            with entered(running, self.running), running.scope:
+                await trio.to_thread.run_sync(
+                    self._thread_takes_oldest, running, limiter=self._limiter, abandon_on_cancel=True
+                )
+        finally:
+            if running.run is not None:  # cancelled, and its thread left to itself; else it has ended already
+                running.run.end("cancelled")
+
+    def _thread_takes_oldest(self, running: Running) -> None:
+        """The thread's first act: a limiter reshuffles the tasks that wait for it, so order is kept by taking here."""
+        try:
+            waiting = self._sync.popleft()
+        except IndexError:  # `abandon` emptied the queue
+            return
+        call, run = waiting.call, waiting.run
+        running.name, running.run = f"do_{call.action}", run
+        run.begin(running.scope.cancel)
+        if run.asked:
+            return
+        self._in_threads[threading.get_ident()] = running.name
+        try:
+            value = call.function(*call.args)
+        except BaseException as error:  # noqa: BLE001 the handler's border, in a thread that may be abandoned already
+            try:
+                self._token.run_sync_soon(self._failed, call.action, run, error)
+            except trio.RunFinishedError:
+                _log.error(f"{call.action}: failed after the host's end", worker=self._prop_id, exc_info=error)
+        else:
+            with suppress(trio.RunFinishedError):  # a thread that outlived the host: nobody waits for it
+                self._token.run_sync_soon(run.end, "done", value)
+        finally:
+            self._in_threads.pop(threading.get_ident(), None)
+            if self.closed:
+                with suppress(trio.RunFinishedError):
+                    self._token.run_sync_soon(self._thread_ended.set)
+
+    def _failed(self, action: str, run: Run, error: BaseException) -> None:
+        self._say(action, error)
+        run.end("failed", None, describe(error, "native"))
+
+
+def _place_in(thread: int) -> str:
+    """Where the author's code stands in a thread, as " (worker.py:31)"."""
+    place = place_in_thread(thread)
+    return f" ({place})" if place else ""

@@ -1,0 +1,274 @@
+"""The dispatcher takes a worker's commands, starts their handlers in order, and tells each sender what became of it."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Final
+
+import attrs
+import trio
+
+from halloween_host.acks import Outcome
+from halloween_host.commands import Command, remaining_s
+from halloween_host.errors import CommandError
+from halloween_host.outbox import Post
+from halloween_host.supervisor._answers import Answers
+from halloween_host.supervisor._lanes import STOP, Lane
+from halloween_host.supervisor._replies import Address, address_of
+from halloween_host.supervisor._requests import Request
+from halloween_host.worker import Action, Arrival, Ending, Home
+
+__all__ = ["Dispatcher"]
+
+#: Commands taken from the mailbox before other workers get their turn.
+BATCH: Final = 100
+#: Commands `stop` that a full mailbox still takes.
+STOPS_BEYOND: Final = 100
+#: Seconds between two lines about a full mailbox.
+FULL_EVERY_S: Final = 1.0
+
+
+class Dispatcher:
+    """At most `capacity` commands of a worker wait and run; beyond it the newest is refused.
+
+    All calls come from Trio's thread. `clock` returns monotonic seconds, `wall` Unix seconds; `post` takes the acks, `refused`
+    is told each refusal, and each handler that took too long, to be said on `status/error`.
+    """
+
+    def __init__(
+        self,
+        prop_id: str,
+        actions: Mapping[str, Action],
+        *,
+        capacity: int,
+        clock: Callable[[], float],
+        wall: Callable[[], float],
+        post: Callable[[Post], None],
+        refused: Callable[[CommandError], None],
+    ) -> None:
+        #: Commands refused since the host started.
+        self.refused_count = 0
+        self._prop_id = prop_id
+        self._capacity = capacity
+        self._clock = clock
+        self._wall = wall
+        self._refused = refused
+        self._waiting: deque[Request] = deque()
+        self._arrived = trio.Event()
+        self._running: dict[Request, None] = {}
+        self._held = 0
+        self._full_count = 0
+        self._full_said_at = -math.inf
+        self._answers = Answers(prop_id, clock, post)
+        self._lanes = {name: Lane(self, action) for name, action in actions.items()}
+        self._other = self._lanes.get("command") or Lane(self, None)  # do_command takes what nobody else does
+
+    @property
+    def load(self) -> float:
+        """The share of the capacity that waits and runs."""
+        return self._held / self._capacity
+
+    def now(self) -> float:
+        return self._clock()
+
+    def deliver(self, arrival: Arrival, closed: str | None) -> None:
+        """Take it or refuse it; `closed` is why nothing is taken now. A message of a subscription is then news for nobody."""
+        command = arrival.command
+        request = Request(arrival)
+        if command is None:
+            if closed is None and not self._refuse_beyond(request):
+                self._put(request)
+            return
+        try:
+            request.answer_to(address := address_of(self._prop_id, arrival, command.id))
+        except CommandError as error:
+            if command.id is not None:
+                request.answer_to(Address(f"{arrival.topic.removesuffix('/cmd')}/ack"))
+            self.refuse(request, error.reason)
+            return
+        if self._answers.again(command.id, address):
+            return
+        if isinstance(command, Command):
+            self._answers.remember(request)
+        if closed is not None:
+            self.refuse(request, f"refused, {closed}")
+            return
+        try:
+            if isinstance(command, Command) and (left_s := remaining_s(command, self._wall())) is not None:
+                request.expires_at = self._clock() + left_s
+        except CommandError as error:
+            self.refuse(request, error.reason)
+            return
+        if not self._refuse_beyond(request):
+            self._put(request)
+            if isinstance(command, Command):
+                self._answers.accepted(request)
+
+    async def serve(self, home: Home) -> None:
+        """Start the handlers of what arrives in `home`, until cancelled."""
+        while True:
+            while not self._waiting:
+                self._arrived = trio.Event()
+                await self._arrived.wait()
+            for _ in range(min(BATCH, len(self._waiting))):
+                self._hand_over(home, self._waiting.popleft())
+            await trio.lowlevel.checkpoint()
+
+    def close(self, reason: str) -> int:
+        """All that waits and runs has ended as cancelled for `reason`; how many had not started.
+
+        A handler that stops its own worker goes on, and ends as it ends, or at the second `close`.
+        """
+        waiting = [request for lane in (*self._lanes.values(), self._other) for request in lane.clear()]
+        waiting += self._waiting
+        self._waiting.clear()
+        for request in (*self._running, *waiting):
+            if request.run is not None and request.run.stopper and request.cancelled_for is None:
+                request.cancelled_for = reason
+            else:
+                self._end(request, "cancelled", error=reason)
+        return len(waiting)
+
+    # -- Starter: what the lanes ask
+
+    def start(self, request: Request, lane: Lane) -> None:
+        command, home = request.command, request.home
+        assert isinstance(command, Command)
+        assert home is not None
+        self._check_age(request)
+        request.began_at = self._clock()
+        self._running[request] = None
+        ended = partial(self._ended, request, lane)
+        try:
+            request.run = home.run(command, ended, lane.timeout_s)
+        except CommandError:
+            request.began_at = None
+            self._running.pop(request, None)
+            raise
+
+    def refuse(self, request: Request, reason: str) -> None:
+        self.refused_count += 1
+        self._refused(CommandError(reason, action=request.action))
+        self._end(request, "refused", error=reason.removeprefix("refused, "))
+
+    def cancel(self, request: Request, reason: str) -> None:
+        request.cancelled_for = reason
+        if request.run is None:
+            self._end(request, "cancelled", error=reason)
+        else:
+            request.run.cancel()
+
+    # -- inside
+
+    def _refuse_beyond(self, request: Request) -> bool:
+        """Refuse what the mailbox cannot hold, with a line a second at most."""
+        beyond = STOPS_BEYOND if request.action == STOP else 0
+        if self._held < self._capacity + beyond:
+            return False
+        self._full_count += 1
+        reason = f"the mailbox is full ({self._shown()}); {self._full_count:,} so far"
+        now = self._clock()
+        if now - self._full_said_at >= FULL_EVERY_S:
+            self._full_said_at = now
+            self.refuse(request, f"refused, {reason}")
+        else:
+            self.refused_count += 1
+            self._end(request, "refused", error=reason)
+        return True
+
+    def _shown(self) -> str:
+        waiting, running = self._held - len(self._running), len(self._running)
+        waits = "1 command waits" if waiting == 1 else f"{waiting:,} commands wait"
+        return f"{waits}, {running:,} run{'s' * (running == 1)}" if running else waits
+
+    def _put(self, request: Request) -> None:
+        self._held += 1
+        request.held = True
+        self._waiting.append(request)
+        self._arrived.set()
+
+    def _hand_over(self, home: Home, request: Request) -> None:
+        request.home = home
+        if request.command is None:
+            self._end(request, "done")
+            home.deliver(request.arrival)
+            return
+        try:
+            if home.wants_arrivals:
+                self._check_age(request)
+                request.began_at = self._clock()
+                self._running[request] = None
+                home.deliver(request.arrival, _Raw(self, request))
+            else:
+                self._admit(request)
+        except CommandError as error:
+            self.refuse(request, error.reason)
+
+    def _admit(self, request: Request) -> None:
+        if isinstance(request.command, Command):
+            self._lanes.get(request.command.action, self._other).admit(request)
+        elif request.command is not None:
+            raise request.command
+
+    def _check_age(self, request: Request) -> None:
+        if request.expires_at is not None and self._clock() > request.expires_at:
+            late_s = self._clock() - request.expires_at
+            raise CommandError(f"refused, its turn came {late_s:,.1f} s after its ttl was over", action=request.action)
+
+    def _ended(self, request: Request, lane: Lane, ending: Ending, value: object, error: str | None) -> None:
+        """The handler of a request has ended."""
+        self._end_as(request, ending, value, error, lane.timeout_s)
+        lane.ended(request)
+
+    def _end_as(
+        self, request: Request, ending: Ending, value: object, error: str | None, timeout_s: float | None
+    ) -> None:
+        if request.over:
+            return  # closed meanwhile
+        if ending == "timeout":
+            error = f"took longer than {timeout_s or 0:g} s"
+            self._refused(CommandError(error, action=request.action))
+            ending = "failed"
+        elif ending == "cancelled":
+            error = request.cancelled_for
+        self._end(request, ending, value, error)
+
+    def _end(self, request: Request, outcome: Outcome, value: object = None, error: str | None = None) -> None:
+        if request.over:
+            return
+        request.over = True
+        self._held -= request.held
+        self._running.pop(request, None)
+        self._answers.ended(request, outcome, value, error)
+        if request.on_over is not None:
+            request.on_over()
+
+
+@attrs.frozen(eq=False)
+class _Raw:
+    """The `Delivery` of a request to a worker that takes its messages raw."""
+
+    dispatcher: Dispatcher
+    request: Request
+
+    def begin(self, over: Callable[[], None]) -> None:
+        request = self.request
+        if request.begun or request.over:  # handed on once more, or later: its sender was told already
+            request = Request(attrs.evolve(request.arrival, response_topic=None), home=request.home, silent=True)
+        request.begun = True
+        request.on_over = over
+        try:
+            self.dispatcher._admit(request)
+        except CommandError:
+            request.begun, request.on_over = False, None
+            raise
+
+    def refused(self, error: CommandError) -> None:
+        self.dispatcher.refuse(self.request, error.reason)
+
+    def delivered(self, ending: Ending, value: object, error: str | None, /) -> None:
+        if not self.request.begun:
+            self.dispatcher._end_as(self.request, ending, None, error, None)

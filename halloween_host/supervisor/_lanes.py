@@ -1,0 +1,121 @@
+"""One lane an action: its mode and its cool-down decide when a request's handler starts, or why it does not."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import Final, Protocol
+
+from halloween_host.errors import CommandError
+from halloween_host.supervisor._requests import Request
+from halloween_host.worker import Action
+
+__all__ = ["STOP", "Lane", "Starter"]
+
+#: The action that must always get through.
+STOP: Final = "stop"
+#: Seconds by which a cool-down may miss its end in floating point.
+_TINY_S: Final = 1e-6
+
+
+class Starter(Protocol):
+    """What a lane asks of its dispatcher."""
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+
+    def start(self, request: Request, lane: Lane) -> None:
+        """Start its handler; `Lane.ended` follows.
+
+        Raises:
+            CommandError: when it is too old by now, there is no such action or the argument does not fit.
+        """
+
+    def refuse(self, request: Request, reason: str) -> None:
+        """It does not start."""
+
+    def cancel(self, request: Request, reason: str) -> None:
+        """Ask its handler to end; one that has not started has ended."""
+
+
+class Lane:
+    """The requests for one action. The cool-down outlives the worker's instances, all else is forgotten by `clear`."""
+
+    def __init__(self, starter: Starter, action: Action | None) -> None:
+        free = action is None or action.name == STOP
+        self.timeout_s = None if action is None else action.timeout_s
+        self._mode = "parallel" if action is None or free else action.mode
+        self._cooldown_s = None if action is None or free else action.cooldown_s
+        self._starter = starter
+        self._running: dict[Request, None] = {}
+        self._queue: deque[Request] = deque()
+        self._accepted_at = -math.inf
+        self._advances = False
+
+    def admit(self, request: Request) -> None:
+        """Start its handler now or in its turn, or refuse it.
+
+        Raises:
+            CommandError: as `Starter.start`.
+        """
+        if self._cools(request):
+            return
+        if self._mode == "parallel" or not (self._running or self._queue):
+            self._begin(request)
+        elif self._mode == "drop":
+            self._starter.refuse(request, "refused, it runs already")
+        elif self._mode == "queue":
+            self._queue.append(request)
+        else:
+            older = [*self._queue, *self._running]
+            self._queue.clear()
+            self._queue.append(request)
+            for each in older:
+                self._starter.cancel(each, "a newer command took its place")
+
+    def ended(self, request: Request) -> None:
+        """The handler of a request has ended: whoever waits for that is next."""
+        self._running.pop(request, None)
+        if self._advances:
+            return  # a handler that ended as it started; the loop below goes on
+        self._advances = True
+        try:
+            while self._queue and not self._running:
+                self._take(self._queue.popleft())
+        finally:
+            self._advances = False
+
+    def clear(self) -> list[Request]:
+        """Forget all requests; those that had not started."""
+        waiting = list(self._queue)
+        self._queue.clear()
+        self._running.clear()
+        return waiting
+
+    def _take(self, request: Request) -> None:
+        if self._cools(request):
+            return
+        try:
+            self._begin(request)
+        except CommandError as error:
+            self._starter.refuse(request, error.reason)
+
+    def _begin(self, request: Request) -> None:
+        before, self._accepted_at = self._accepted_at, self._starter.now()
+        self._running[request] = None
+        try:
+            self._starter.start(request, self)
+        except CommandError:
+            self._running.pop(request, None)
+            self._accepted_at = before
+            raise
+
+    def _cools(self, request: Request) -> bool:
+        if self._cooldown_s is None:
+            return False
+        wait_s = self._accepted_at + self._cooldown_s - self._starter.now()
+        if wait_s <= _TINY_S:
+            return False
+        tenths = math.ceil(wait_s * 10 - 10 * _TINY_S)
+        self._starter.refuse(request, f"refused, it cools down; accepted again in {tenths / 10:.1f} s")
+        return True

@@ -1,0 +1,60 @@
+"""A request is a command on its way: from its arrival over the mailbox and its handler to the one outcome that its sender is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import attrs
+
+from halloween_host.commands import Command
+from halloween_host.errors import CommandError
+from halloween_host.supervisor._replies import Address
+from halloween_host.worker import Arrival, Home, Run
+
+__all__ = ["Id", "Request"]
+
+Id = str | int | float
+
+#: Addresses that wait for the end of one command; the acks of further duplicates go unsent.
+ADDRESSES_KEPT: Final = 100
+
+
+@attrs.define(eq=False)
+class Request:
+    """`expires_at` is on the dispatcher's clock; `command` is None for a message of a subscription, an error for no command."""
+
+    arrival: Arrival
+    addresses: dict[Address, None] = attrs.Factory(dict)
+    expires_at: float | None = None
+    #: The home that took it, and the run of its handler.
+    home: Home | None = None
+    run: Run | None = None
+    began_at: float | None = None
+    #: Whether its own handler was asked for, by whoever took it raw.
+    begun: bool = False
+    #: Why it is about to be cancelled.
+    cancelled_for: str | None = None
+    #: Whether it counts among what waits and runs.
+    held: bool = False
+    #: Whether its sender was told already: it is handed on once more, or late.
+    silent: bool = False
+    on_over: Callable[[], None] | None = None
+    over: bool = False
+
+    @property
+    def command(self) -> Command | CommandError | None:
+        return self.arrival.command
+
+    @property
+    def id(self) -> Id | None:
+        return None if self.command is None or self.silent else self.command.id
+
+    @property
+    def action(self) -> str | None:
+        return None if self.command is None else self.command.action
+
+    def answer_to(self, address: Address | None) -> None:
+        """Its acks go to `address` too."""
+        if address is not None and len(self.addresses) < ADDRESSES_KEPT:
+            self.addresses[address] = None

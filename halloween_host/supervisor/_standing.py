@@ -1,0 +1,185 @@
+"""A worker's standing follows from facts and is never written by hand: its phase, the link, its restarts, its mailbox."""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+import trio
+
+from halloween_host import topics
+from halloween_host.outbox import Outbox, Post
+from halloween_host.presence import Voice, Word
+from halloween_host.states import Health, State, encode_health
+from halloween_host.supervisor._reviews import Reviews
+
+__all__ = ["Phase", "Standing"]
+
+#: Seconds that the host's link may be away before a worker that cannot be commanded is no longer available.
+LINK_GRACE_S: Final = 2.0
+#: A worker that was restarted within so many seconds is degraded.
+RECENT_S: Final = 60.0
+#: Seconds between two looks at a count that changes often.
+LOOK_S: Final = 1.0
+#: The share of the mailbox from which a worker is degraded, and down to which it stays so.
+FULL_FROM: Final = 0.5
+FULL_TO: Final = 0.4
+
+_log: Final = structlog.stdlib.get_logger()
+
+
+class Phase(enum.Enum):
+    """Where the life of a worker's instance stands."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    DOWN = "down"
+    STOPPED = "stopped"
+    PANIC = "panic"
+
+
+class Standing:
+    """Judges and says what one worker is. `wall` returns Unix seconds, `load` the used share of the mailbox."""
+
+    def __init__(
+        self,
+        prop_id: str,
+        dialect: str,
+        voice: Voice,
+        outbox: Outbox,
+        reviews: Reviews,
+        *,
+        wall: Callable[[], float],
+        load: Callable[[], float],
+        refused: Callable[[], int],
+    ) -> None:
+        self.phase = Phase.STARTING
+        self.reason: str | None = None
+        self.restarts = 0
+        #: Set, and replaced, when the phase or the state changed.
+        self.changed = trio.Event()
+        #: Called once the broker has each `online`.
+        self.born: Callable[[], None] = lambda: None
+        #: False once the topics are somebody else's: then nothing is said any more.
+        self.speaks = True
+        self._prop_id = prop_id
+        self._dialect = dialect
+        self._voice = voice
+        self._outbox = outbox
+        self._reviews = reviews
+        self._wall = wall
+        self._load = load
+        self._refused = refused
+        self._linked = False
+        self._unlinked_at = -math.inf
+        self._restarted_at = -math.inf
+        self._restarted_for = ""
+        self._full = False
+        self._look_asked = False
+        self._state = State.STARTING
+        self._why: str | None = None
+        self._since = wall()
+        self._published: Health | None = None
+
+    @property
+    def state(self) -> State:
+        return self._state
+
+    @property
+    def said(self) -> str | None:
+        """The availability that the broker acknowledged; None while a word is on its way."""
+        return self._voice.word if self._voice.out else None
+
+    @property
+    def health(self) -> Health:
+        present = self._voice.present
+        return Health(self._state, self._why, self._since, self.restarts, self._dialect, present, self._refused())
+
+    def enter(self, phase: Phase, reason: str | None = None) -> None:
+        """The instance's life took a turn."""
+        self.phase, self.reason = phase, reason
+        self.review()
+        self._tell()
+
+    def restarted(self, reason: str) -> None:
+        """A new instance follows one that crashed."""
+        self.restarts += 1
+        self._restarted_at, self._restarted_for = trio.current_time(), reason
+        self._reviews.ask(self._restarted_at + RECENT_S, self.review)
+
+    def forgive(self) -> None:
+        """Somebody started it on purpose: its last crash is no reason to look any more."""
+        self._restarted_at = -math.inf
+
+    def link_up(self) -> None:
+        """The broker took our subscription: say anew what this worker is."""
+        self._linked = True
+        self._published = None
+        before = self._voice.word
+        self.review()
+        self._voice.link_up(said_anew=self._voice.word != before)
+
+    def link_down(self) -> None:
+        """The host's link is away; after a moment of grace a worker that runs is `offline` for that reason."""
+        if self._linked:
+            self._linked, self._unlinked_at = False, trio.current_time()
+            self._reviews.ask(self._unlinked_at + LINK_GRACE_S, self.review)
+
+    def repeat(self) -> None:
+        """Somebody overwrote our word: say it again."""
+        self._voice.repeat()
+
+    def count_changed(self) -> None:
+        """Refusals or the mailbox's load changed: look within a second."""
+        if not self._look_asked:
+            self._look_asked = True
+            self._reviews.ask(trio.current_time() + LOOK_S, self._look)
+
+    def review(self) -> None:
+        """Judge anew and say what changed."""
+        state, why = self._judge()
+        if (state, why) != (self._state, self._why):
+            if state.available != self._state.available:
+                _log.info("online" if state.available else f"offline: {why}", worker=self._prop_id)
+            self._state, self._why, self._since = state, why, self._wall()
+            self._tell()
+        if not self.speaks:
+            return
+        word: Word = "online" if state.available else "offline"
+        if word != self._voice.word:
+            self._voice.say(word, self.born if word == "online" else None)
+        health = self.health
+        if health != self._published:
+            self._published = health
+            topic, now = topics.health(self._prop_id), self._outbox.now()
+            self._outbox.post(Post(self._prop_id, topic, encode_health(health), "status", 1, True, now))
+
+    def _tell(self) -> None:
+        changed, self.changed = self.changed, trio.Event()
+        changed.set()
+
+    def _look(self) -> None:
+        self._look_asked = False
+        self.review()
+        if self._full:
+            self.count_changed()
+
+    def _judge(self) -> tuple[State, str | None]:
+        if self.phase is Phase.STARTING:
+            return State.STARTING, self.reason
+        if self.phase is not Phase.RUNNING:
+            return State.OFFLINE, self.reason
+        now = trio.current_time()
+        if not self._linked and now >= self._unlinked_at + LINK_GRACE_S:
+            if self._unlinked_at == -math.inf:
+                return State.STARTING, "waits for the broker"
+            return State.OFFLINE, "link"
+        self._full = self._load() > (FULL_TO if self._full else FULL_FROM)
+        if now < self._restarted_at + RECENT_S:
+            return State.DEGRADED, f"restarted after: {self._restarted_for}"
+        if self._full:
+            return State.DEGRADED, "its mailbox is over half full"
+        return State.ONLINE, None

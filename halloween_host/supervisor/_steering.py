@@ -1,0 +1,137 @@
+"""What the operator asks of a worker, and what a panic does to it: plain calls on the one who runs its instances."""
+
+from __future__ import annotations
+
+import trio
+
+from halloween_host.outlet import Outlet
+from halloween_host.reporter import Reporter
+from halloween_host.supervisor._dispatcher import Dispatcher
+from halloween_host.supervisor._ending import CLOSE_GRACE_S
+from halloween_host.supervisor._safety import Safety, make_safe
+from halloween_host.supervisor._standing import Phase, Standing
+from halloween_host.supervisor._turns import Turns
+from halloween_host.terms import Terms
+from halloween_host.worker import Blueprint, Home, has_safe
+
+__all__ = ["Steering", "panic_text"]
+
+
+def panic_text(reason: str) -> str:
+    """Why a worker is offline in a panic."""
+    return f"panic: {reason}" if reason else "panic"
+
+
+class Steering:
+    """The part of a supervisor that is steered; the instances are its heir's."""
+
+    prop_id: str
+    left_behind: list[str]
+    _blueprint: Blueprint
+    _dialect: str
+    _terms: Terms
+    _reporter: Reporter
+    _turns: Turns
+    _standing: Standing
+    _dispatcher: Dispatcher
+    _home: Home | None
+    _outlet: Outlet | None
+    _life: trio.CancelScope
+    _ending: trio.CancelScope
+    _constructed: trio.Event
+    _at_rest: trio.Event
+    _panicked: bool
+    _made_safe: trio.Event
+    _resumes: bool
+
+    # -- what the operator asks
+
+    def stop(self) -> None:
+        """Stop the worker in good order and leave it stopped, over a rearm too."""
+        self._resumes = False
+        if self._standing.phase is not Phase.PANIC:
+            self._turns.unwant()
+            self._standing.enter(Phase.STOPPED, "stopped by the operator")
+            self._life.cancel()
+
+    def start(self) -> None:
+        """Start a worker that is stopped or waits for its restart; nothing happens to one that runs."""
+        if self._standing.phase in (Phase.STOPPED, Phase.DOWN):
+            self._standing.forgive()
+            self._turns.want()
+
+    async def settle(self, online: bool) -> str | None:
+        """Wait until it is online, or stopped and through its `stop()`, its own time at most; None, or why it is not."""
+        terms = self._terms
+        with trio.move_on_after(terms.start_timeout_s if online else terms.stop_timeout_s + 2 * CLOSE_GRACE_S):
+            if not online:
+                await self._at_rest.wait()
+                return f"left behind: {'; '.join(self.left_behind)}" if self.left_behind else None
+            while not self._standing.state.available:
+                standing = self._standing
+                if standing.phase not in (Phase.STARTING, Phase.RUNNING) and not self._turns.wanted:
+                    return standing.reason
+                await standing.changed.wait()
+            return None
+        return f"not {'online' if online else 'stopped'} in time: {self._standing.reason or self._standing.state.value}"
+
+    def restart(self) -> None:
+        """Stop the worker in good order and start it at once, whatever it was."""
+        if self._standing.phase is not Phase.PANIC:
+            if self._standing.phase in (Phase.STARTING, Phase.RUNNING):
+                self._standing.enter(Phase.STOPPED, "restarted by the operator")
+                self._life.cancel()
+            self.start()
+
+    # -- panic
+
+    def panic(self, reason: str) -> None:
+        """At once: nothing more is taken, every task is cancelled, what is said from here on does not leave."""
+        if self._standing.phase is not Phase.PANIC:
+            self._resumes = self._standing.phase is not Phase.STOPPED or self._turns.wanted
+        self._panicked = True
+        if self._made_safe.is_set():
+            self._made_safe = trio.Event()
+        self._turns.unwant()  # the instance that there is stays until it is rearmed: its safe() is owed
+        self._standing.enter(Phase.PANIC, text := panic_text(reason))
+        self._dispatcher.close(text)
+        if self._outlet is not None:
+            self._outlet.restrict()
+        self._life.cancel()
+        self._ending.cancel()
+        if self._home is not None and self._constructed.is_set():
+            self._home.abort()
+
+    async def make_safe(self) -> Safety:
+        """After `panic`: run `safe()` on the last instance, and judge what did not end."""
+        try:
+            return await self._make_safe()
+        finally:
+            self._made_safe.set()
+
+    async def _make_safe(self) -> Safety:
+        with trio.move_on_after(self._terms.start_timeout_s):
+            await self._constructed.wait()
+        home = self._home
+        if home is None or not home.constructed:
+            owed = has_safe(self._blueprint.worker_class)
+            why = "it has ended" if self._turns.over else "__init__() failed"
+            return Safety(unsafe=f"safe() has no instance to run on: {why}" if owed else None)
+        safety = await make_safe(home, self._terms.safe_timeout_s, self._dialect)
+        if self._outlet is not None:
+            self._outlet.seal()
+        if safety.unsafe:
+            self._reporter.error(self.prop_id, f"not safe after a panic: {safety.unsafe}")
+        return safety
+
+    def rearm(self) -> list[str]:
+        """The panic is over: a new instance starts, as soon as all of the old one has ended; what has not is named."""
+        if self._standing.phase is not Phase.PANIC:
+            return []
+        if not self._resumes:
+            self._standing.enter(Phase.STOPPED, "stopped before the panic was over")
+            return []
+        self._standing.enter(Phase.STOPPED, "rearmed")
+        self._standing.forgive()
+        self._turns.want()
+        return self._home.running() if self._home is not None else []

@@ -1,0 +1,272 @@
+"""The supervision tree: one host's nurseries inside one another, over any broker, real or the rehearsal stage's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Final
+
+import structlog
+import trio
+
+from halloween_host import topics
+from halloween_host.asks import Asks
+from halloween_host.bridge import Bridge, Doorbell, Signature, expire_commands
+from halloween_host.dial import Dial
+from halloween_host.guard import HostRequest, panic_for, read_panic
+from halloween_host.hiring import Crew
+from halloween_host.host_commands import HostCommands
+from halloween_host.latch import Latch
+from halloween_host.link import Link, Session
+from halloween_host.loader import WorkerSpec
+from halloween_host.mqtt import Message, Will
+from halloween_host.outbox import Kind, Outbox, Post
+from halloween_host.panic import Panic
+from halloween_host.presence import HostVoice
+from halloween_host.reporter import Reporter
+from halloween_host.router import BATCHES, Router
+from halloween_host.settings import BrokerSettings, Settings
+from halloween_host.supervisor import Reviews, Surroundings
+from halloween_host.witness import Witness
+from halloween_host.worker import Question
+from halloween_host.world import World
+
+__all__ = ["TAKEN_OVER", "Tree"]
+
+#: Seconds between two words on `halloween/worker_host/uptime`.
+UPTIME_S: Final = 10.0
+#: After the workers' own deadline: how long for them to be named, and for the last words to be acknowledged.
+SETTLE_S: Final = 0.8
+FLUSH_S: Final = 0.6
+#: The exit status of a host whose client id another one took: nobody shall restart it (sysexits.h, EX_TEMPFAIL).
+TAKEN_OVER: Final = 75
+
+_log: Final = structlog.stdlib.get_logger()
+
+
+class Tree:
+    """Runs the workers of `specs` and their way to the broker. Make it inside Trio; `run` it once.
+
+    `guarded` tells whether somebody else hears the host's own `cmd` topic; `request_panic` (reason, by; from any thread) is
+    what a worker's `panic` calls. `leave` ends the process with a status, when something is left that cannot be waited for.
+    """
+
+    def __init__(
+        self,
+        specs: Sequence[WorkerSpec],
+        settings: Settings,
+        broker: BrokerSettings,
+        dial: Dial,
+        latch: Latch,
+        world: World,
+        *,
+        client_id: str,
+        outbox: Outbox,
+        doorbell: Doorbell,
+        reporter: Reporter,
+        leave: Callable[[int], None],
+        guarded: Callable[[], bool] = lambda: False,
+        request_panic: Callable[[str, str], None] | None = None,
+    ) -> None:
+        self._broker = broker
+        self._dial = dial
+        self._client_id = client_id
+        self._world = world
+        self._outbox = outbox
+        self._doorbell = doorbell
+        self._reporter = reporter
+        self._leave = leave
+        self._guarded = guarded
+        self._on_panic = request_panic or self._panic_soon
+        self._token = trio.lowlevel.current_trio_token()
+        self._started_at = trio.current_time()
+        self._stop = trio.Event()
+        self._status = 0
+        self._connected = trio.CancelScope()
+        self._reviews = Reviews()
+        self._asks = Asks()
+        self._host_voice = HostVoice(topics.HOST, outbox)
+        #: Set once the broker took our subscriptions for the first time.
+        self.linked = trio.Event()
+        sender, self._batches = trio.open_memory_channel[Sequence[Message]](BATCHES)
+        self.bridge = Bridge(
+            outbox,
+            sender,
+            doorbell,
+            self,
+            self._asks,
+            client_id=client_id,
+            signature=Signature(world.nonce, world.host_name),
+        )
+        surroundings = Surroundings(outbox, reporter, self._reviews, wall=world.wall, random=world.random)
+        self._crew = Crew(
+            surroundings, self, self._link, client_id=client_id, subscribed=lambda: self.bridge.subscribed
+        )
+        self._crew.hire(specs, presence_max=settings.presence_max)
+        self.supervisors = self._crew.supervisors
+        will = Will(topics.HOST_AVAILABILITY, b"offline", qos=1, retain=True)
+        self._links = [self._link(self.bridge.serve, client_id, will=will), *self._crew.links]
+        self.panic = Panic(self.supervisors, latch, outbox, self._reviews, wall=world.wall)
+        self._witness = Witness({**self.supervisors, topics.HOST: self._host_voice}, reporter)
+        self.commands: HostCommands
+
+    def stop(self) -> None:
+        """Ask the host to end in good order, as the first SIGTERM does."""
+        self._stop.set()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> int:
+        """Run until stopped; the exit status. `task_status` is told once the workers are being started."""
+        async with trio.open_nursery() as links:
+            links.start_soon(self._connect)
+            links.start_soon(expire_commands, self._outbox, self._doorbell)
+            links.start_soon(self._reviews.run)
+            links.start_soon(self._witness.run)
+            async with trio.open_nursery() as workers:
+                self.commands = HostCommands(
+                    self.supervisors, self.panic, self._outbox, self._reporter, workers, wall=self._world.wall
+                )
+                for supervisor in self.supervisors.values():
+                    workers.start_soon(supervisor.run, self.panic.latched)
+                if self.panic.latched is not None:
+                    workers.start_soon(self.panic.resume)
+                async with trio.open_nursery() as doors:
+                    doors.start_soon(Router(self.supervisors, self._reporter).run, self._batches)
+                    doors.start_soon(self._tell_uptime)
+                    task_status.started()
+                    await self._stop.wait()
+                    doors.cancel_scope.cancel()
+                left_behind = await self._end_workers()
+                if left_behind:
+                    # A Trio nursery cannot leave a task behind, a process can.
+                    await self._say_goodbye()
+                    self._leave(self._status)
+                workers.cancel_scope.cancel()
+            await self._say_goodbye()
+            _log.info("stopped in good order")
+            links.cancel_scope.cancel()
+        return self._status
+
+    # -- Owner: what the bridge hears
+
+    def link_up(self) -> None:
+        self.linked.set()
+        for link in self._links:
+            link.hurry()
+        self._host_voice.say("online")
+        self.panic.publish()
+        self._witness.forget()
+        for supervisor in self.supervisors.values():
+            supervisor.link_up()
+
+    def link_down(self) -> None:
+        for supervisor in self.supervisors.values():
+            supervisor.link_down()
+
+    def hear_availability(self, prop_id: str, word: str) -> None:
+        self._witness.hear(prop_id, word)
+
+    def hear_host_command(self, message: Message) -> None:
+        payload, retained = bytes(message.payload), bool(message.retain)
+        if not self._guarded():
+            self.commands.begin(payload, retained=retained)
+        elif not retained and read_panic(payload) is not None:
+            self.commands.make_sure(payload)  # the guard's connection may be half-open and not know it yet
+
+    def taken_over(self, evidence: str) -> None:
+        """The topics are the other host's now: say no `offline`, close every connection by DISCONNECT, end."""
+        if self._status == TAKEN_OVER:
+            return
+        self._status = TAKEN_OVER
+        _log.error(
+            f"another host has our client id {self._client_id!r} now ({evidence}): this one ends and leaves the props to it; "
+            "give each host its own MQTT_CLIENT_ID"
+        )
+        for supervisor in self.supervisors.values():
+            supervisor.fall_silent()
+        self._connected.cancel()
+        self._stop.set()
+
+    # -- the guard
+
+    def obey(self, request: HostRequest) -> None:
+        """What the guard heard."""
+        self.commands.begin(request.payload, retained=request.retained, by=request.by)
+
+    # -- Hooks: what workers ask for
+
+    def request_panic(self, prop_id: str, reason: str) -> None:
+        self._on_panic(reason, prop_id)
+
+    def wall(self) -> float:
+        return self._world.wall()
+
+    def ask(self, question: Question) -> None:
+        self._asks.ask(question)
+
+    def forget(self, question: Question) -> None:
+        self._asks.forget(question)
+
+    # -- inside
+
+    def _link(self, session: Session, client_id: str, **options: Any) -> Link:
+        return Link(
+            self._broker,
+            self._dial,
+            session,
+            client_id=client_id,
+            taken_over=self.taken_over,
+            random_=self._world.random,
+            **options,
+        )
+
+    async def _connect(self) -> None:
+        """Every connection of this host, until it is over or another host has our place."""
+        with self._connected:
+            async with trio.open_nursery() as nursery:
+                for link in self._links:
+                    nursery.start_soon(link.run)
+                for ear, link in self._crew.ears:
+                    nursery.start_soon(ear.run, link.run)
+
+    def _panic_soon(self, reason: str, by: str) -> None:
+        try:
+            self._token.run_sync_soon(partial(self.commands.begin, panic_for(reason, by), by=by))
+        except trio.RunFinishedError:  # a thread that outlived the host: all has stopped
+            return
+
+    def _post(self, topic: str, text: str, kind: Kind) -> None:
+        self._outbox.post(Post(topics.HOST, topic, text.encode(), kind, 0, False, self._outbox.now()))
+
+    async def _tell_uptime(self) -> None:
+        while True:
+            self._post(topics.HOST_UPTIME, str(int(trio.current_time() - self._started_at)), "telemetry")
+            await trio.sleep(UPTIME_S)
+
+    async def _end_workers(self) -> bool:
+        """Ask all to stop, wait for their deadline at most; whether something was left behind."""
+        supervisors = self.supervisors.values()
+        longest_s = max((each.stop_timeout_s for each in supervisors), default=0.0)
+        _log.info(f"stopping {len(supervisors)} workers, {longest_s:g} s at most")
+        for supervisor in supervisors:
+            supervisor.ask_to_stop()
+        with trio.move_on_after(longest_s + SETTLE_S):
+            for supervisor in supervisors:
+                await supervisor.settled.wait()
+        return any(each.left_behind or not each.settled.is_set() for each in supervisors)
+
+    async def _say_goodbye(self) -> None:
+        """The host's own `offline`, and all that still waits, acknowledged while the broker is there."""
+        if self._status == TAKEN_OVER:
+            return
+        self._host_voice.say("offline")
+        if not self.bridge.subscribed:
+            _log.warning("the broker is away: it could not be told that the workers are offline")
+            return
+        for presence in self._crew.presences:
+            presence.leave()
+        with trio.move_on_after(FLUSH_S) as scope:
+            await self.bridge.flush()
+            for presence in self._crew.presences:
+                await presence.gone.wait()
+        if scope.cancelled_caught:
+            _log.warning(f"the broker did not acknowledge the last messages in {FLUSH_S:g} s")

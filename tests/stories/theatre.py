@@ -1,0 +1,254 @@
+"""A theatre plays a story: what happens to a host and its broker, act by act, in virtual time, before an audience."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+import trio
+from trio.testing import MockClock
+
+from halloween_host import topics
+from halloween_host.commands import encode_command
+from halloween_host.testing import Show, StageBroker, rehearse
+from halloween_host.testing._seed import EPOCH
+from halloween_host.testing._time import virtual_time
+from tests.stories.audience import CALM_S, CLIENT_ID, Audience, Sent
+from tests.stories.crew import cast
+
+__all__ = ["Act", "Played", "play"]
+
+#: Seconds between two looks of the audience.
+LOOK_S: Final = 0.5
+#: A stranger's false words that the host corrects within a minute.
+CORRECTED: Final = 3
+
+
+@attrs.frozen
+class Act:
+    """One thing that happens: a method of `Theatre` and its arguments."""
+
+    name: str
+    args: tuple[Any, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"{self.name}({', '.join(map(repr, self.args))})"
+
+
+@attrs.frozen
+class Played:
+    """What became of a story."""
+
+    lies: list[str]
+    transcript: str
+
+
+class _Killed(Exception):
+    """The host's process is gone."""
+
+
+class _Ends(Exception):
+    """The host is asked to end."""
+
+
+class Theatre:
+    """Each method is an act; what cannot happen now does not."""
+
+    def __init__(self, broker: StageBroker, audience: Audience) -> None:
+        self.broker = broker
+        self.audience = audience
+        self.show: Show
+        self.away_s = 0.0
+        self._number = 0
+        self._last: tuple[str, bytes] | None = None
+        self._slandered: dict[str, list[float]] = {}
+        self._refused: set[str] = set()
+
+    async def wait(self, seconds: float) -> None:
+        await trio.sleep(seconds)
+
+    async def send(
+        self, prop_id: str, action: str, with_id: bool, ttl: float | None, age_s: float, retain: bool
+    ) -> None:
+        """A phone's command. `age_s` is how long ago it was sent, by its own word."""
+        if not self.broker.is_up:
+            return
+        self._number += 1
+        now, token = trio.current_time(), f"c{self._number}"
+        id_ = f"id-{token}" if with_id else None
+        ts = None if ttl is None else round(EPOCH + self.show.now - age_s, 3)
+        expires_at = math.inf if ttl is None else now - age_s + ttl + 0.001
+        self.audience.sent[token] = sent = Sent(prop_id, action, now, self.audience.life, id_, expires_at, retain)
+        sent.heard = self.audience.calm_s > 0 and self.audience._subscribed and not retain
+        payload = encode_command(action, token, id=id_, ts=ts, ttl=ttl)
+        topic = topics.command(prop_id)
+        if with_id and not retain:
+            self._last = (topic, payload)
+        self.broker.publish(topic, payload, 1, retain)
+
+    async def again(self) -> None:
+        """The phone sends its last command with an id once more."""
+        if self._last is not None and self.broker.is_up:
+            self.broker.publish(*self._last)
+
+    async def crash(self, prop_id: str) -> None:
+        if self.show.health(prop_id).state.available:
+            self.audience.crashed(prop_id)
+        self.show.crash(prop_id)
+
+    async def slow_start(self, prop_id: str, seconds: float) -> None:
+        self.audience.diary.slow[prop_id] = seconds
+
+    async def order(self, verb: str, prop_id: str) -> None:
+        if self.broker.is_up:
+            self.show.send(topics.HOST, verb, prop_id)
+
+    async def panic(self) -> None:
+        if self.broker.is_up:
+            self.show.panic()
+
+    async def rearm(self) -> None:
+        if self.broker.is_up:
+            self.show.rearm()
+
+    async def stop_host(self, away_s: float) -> None:
+        self.away_s = away_s
+        raise _Ends
+
+    async def kill_host(self, away_s: float) -> None:
+        """SIGKILL: the operating system closes its connections."""
+        self.away_s = away_s
+        self.audience.diary.killed()
+        for identifier in [each for each in self.broker.connected if each.startswith(CLIENT_ID)]:
+            self.broker.drop(identifier)
+        raise _Killed
+
+    async def drop(self, who: str, lose_acks: bool) -> None:
+        if (name := self._client(who)) is not None:
+            self.audience.disturbed(-CALM_S + 0.5)
+            self.audience.link_lost()
+            self.broker.drop(name, lose_acks=lose_acks)
+
+    async def cut(self, who: str, for_s: float | None) -> None:
+        if (name := self._client(who)) is not None:
+            self.audience.disturbed(20.0 + (for_s or 0))
+            self.audience.link_lost()
+            self.broker.cut(name, for_s)
+
+    async def stall(self, who: str | None, for_s: float) -> None:
+        name = None if who is None else self._client(who)
+        if self.broker.is_up and (who is None or name is not None):
+            self.audience.disturbed(for_s)
+            self.audience.link_lost()
+            self.broker.stall(name, for_s=for_s)
+
+    async def broker_down(self, for_s: float, forget: bool) -> None:
+        if self.broker.is_up:
+            self.audience.disturbed(for_s)
+            self.audience.link_lost()
+            self.broker.down(for_s, forget=forget)
+
+    async def refuse(self, prop_id: str) -> None:
+        """The broker lets no presence of this prop in, or does again."""
+        name = f"{CLIENT_ID}-{prop_id}"
+        self.audience.disturbed(0)
+        if name in self._refused:
+            self._refused.remove(name)
+            self.broker.refuse(name, None)
+        else:
+            self._refused.add(name)
+            self.broker.refuse(name, 135)
+
+    async def slander(self, prop_id: str, word: str) -> None:
+        """A stranger says what is not true; the host corrects it three times a minute."""
+        now = trio.current_time()
+        said = [each for each in self._slandered.get(prop_id, []) if now - each < 61]
+        if self.broker.is_up and len(said) < CORRECTED:
+            self._slandered[prop_id] = [*said, now]
+            self.audience.disturbed(-CALM_S + 3)
+            self.audience.slandered_until = now + 3
+            self.broker.publish(topics.availability(prop_id), word, 1, True)
+
+    def _client(self, who: str) -> str | None:
+        name = f"{CLIENT_ID}-{who}" if who else CLIENT_ID
+        return name if name in self.broker.connected else None
+
+
+def play(story: Sequence[Act], *, seed: int = 0) -> Played:
+    """Play a story to its end, a calm minute after its last act included."""
+    return trio.run(_play, story, seed, clock=MockClock())
+
+
+async def _play(story: Sequence[Act], seed: int) -> Played:
+    folder = Path(tempfile.mkdtemp(prefix="story-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+    transcripts: list[str] = []
+    try:
+        async with StageBroker() as broker, trio.open_nursery() as nursery:
+            audience = Audience(broker, folder)
+            theatre = Theatre(broker, audience)
+            nursery.start_soon(_look_on, audience)
+            acts = list(story)
+            while True:
+                went_on = await _live(theatre, acts, folder, seed, transcripts)
+                if not went_on:
+                    break
+                async with virtual_time(say=lambda text: None):
+                    await trio.sleep(theatre.away_s)
+                    audience.look()
+            nursery.cancel_scope.cancel()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return Played(audience.lies, "\n".join(transcripts))
+
+
+async def _live(theatre: Theatre, acts: list[Act], folder: Path, seed: int, transcripts: list[str]) -> bool:
+    """One life of the host; whether the story goes on with another one."""
+    audience = theatre.audience
+    classes = cast(audience.diary)
+    seed = seed * 1000 + audience.life
+    goes_on = False
+    show = None
+    try:
+        audience.host_starts()
+        async with rehearse(classes, state=folder, broker=theatre.broker, seed=seed) as show:
+            theatre.show, theatre._last = show, None
+            try:
+                while acts:
+                    act = acts.pop(0)
+                    show.transcript.note(f"ACT {act}")
+                    await getattr(theatre, act.name)(*act.args)
+                    if audience.lies:  # enough to be shrunk
+                        acts.clear()
+                        break
+                else:
+                    await _settle(theatre)
+            except _Ends:
+                goes_on = True
+                audience.disturbed(-CALM_S + 7)
+    except* _Killed:
+        goes_on = True
+    finally:
+        audience.host_ended()
+        if show is not None:
+            transcripts.append(str(show.transcript))
+    return goes_on
+
+
+async def _settle(theatre: Theatre) -> None:
+    audience = theatre.audience
+    while audience.calm_s < 0:
+        await trio.sleep(1 - audience.calm_s)
+    await trio.sleep(30)
+    audience.look()
+    audience.look_for_silence()
+
+
+async def _look_on(audience: Audience) -> None:
+    while True:
+        await trio.sleep(LOOK_S)
+        audience.look()

@@ -1,0 +1,420 @@
+"""What a worker is follows from facts: its phase, the link, its restarts, its mailbox; and is said once per change."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import pytest
+import trio
+from structlog.testing import capture_logs
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from halloween_host import BaseWorker, topics
+from halloween_host.outbox import Outbox
+from halloween_host.presence import Word
+from halloween_host.supervisor import Reviews, Standing
+from halloween_host.supervisor._standing import LINK_GRACE_S, LOOK_S, RECENT_S, Phase
+from halloween_host.testing import Show, rehearsal, rehearse
+
+HEALTH: Final = topics.health("coffin")
+EPOCH: Final = 1_793_469_600.0
+
+
+class Spoken:
+    """A `Voice` that keeps what it was told; `acknowledge` is the broker's PUBACK."""
+
+    def __init__(self) -> None:
+        self.word: Word | None = None
+        self.out = False
+        self.present = True
+        self.words: list[Word] = []
+        self.ups: list[bool] = []
+        self.repeats = 0
+        self._done: Callable[[], None] | None = None
+
+    def say(self, word: Word, done: Callable[[], None] | None = None) -> None:
+        self.word, self.out, self._done = word, False, done
+        self.words.append(word)
+
+    def repeat(self) -> None:
+        self.repeats += 1
+
+    def link_up(self, *, said_anew: bool = False) -> None:
+        self.ups.append(said_anew)
+
+    def acknowledge(self) -> None:
+        self.out = True
+        if self._done is not None:
+            self._done()
+
+
+class Bench:
+    """A standing whose facts are given: `load` and `refused` are its mailbox's."""
+
+    def __init__(self) -> None:
+        self.voice = Spoken()
+        self.reviews = Reviews()
+        self.load = 0.0
+        self.refused = 0
+        self.outbox = Outbox(wake=lambda: None, clock=trio.current_time, dropped=lambda prop_id, text: None)
+        self.outbox.take(1)  # nothing folds while the broker is there
+        self.standing = Standing(
+            "coffin",
+            "native",
+            self.voice,
+            self.outbox,
+            self.reviews,
+            wall=self.wall,
+            load=lambda: self.load,
+            refused=lambda: self.refused,
+        )
+        self.healths: list[dict[str, Any]] = []
+
+    def wall(self) -> float:
+        return EPOCH + trio.current_time()
+
+    def said(self) -> list[str]:
+        """What `status/health` said since the last look, in short; every one is retained and acknowledged."""
+        posts = [post for post in self.outbox.take(1000) if post.topic == HEALTH]
+        assert all(post.retain and post.qos == 1 for post in posts)
+        new = [json.loads(post.payload) for post in posts]
+        self.healths += new
+        return [each["state"] + (f": {each['reason']}" if each["reason"] else "") for each in new]
+
+    def run(self) -> None:
+        """Take it to online and forget how."""
+        self.standing.enter(Phase.STARTING)
+        self.standing.link_up()
+        self.standing.enter(Phase.RUNNING)
+        self.voice.acknowledge()
+        self.said()
+        self.voice.words.clear()
+
+
+@asynccontextmanager
+async def bench(*, running: bool = True) -> AsyncIterator[Bench]:
+    async with trio.open_nursery() as nursery:
+        made = Bench()
+        nursery.start_soon(made.reviews.run)
+        if running:
+            made.run()
+        yield made
+        await wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_start_is_starting_then_online(autojump_clock: MockClock) -> None:
+    """`offline` before, whatever an earlier night left there; health has exactly its seven keys."""
+    async with bench(running=False) as made:
+        made.standing.link_up()
+        made.standing.enter(Phase.STARTING)
+        assert made.voice.words == ["offline"]
+        assert made.said() == ["starting"]
+        made.standing.enter(Phase.RUNNING)
+        assert made.voice.words == ["offline", "online"]
+        assert made.said() == ["online"]
+        assert made.healths[-1] == {
+            "state": "online",
+            "reason": None,
+            "since": round(made.wall(), 3),
+            "restarts": 0,
+            "dialect": "native",
+            "presence": True,
+            "refused": 0,
+        }
+
+
+async def test_a_worker_that_runs_before_the_broker_is_there_waits_for_it(autojump_clock: MockClock) -> None:
+    """Never online, and not offline by `link` either: it was never reachable."""
+    async with bench(running=False) as made:
+        made.standing.enter(Phase.RUNNING)
+        await trio.sleep(60)
+        assert made.said() == ["starting: waits for the broker"]
+        assert "online" not in made.voice.words
+        made.standing.link_up()
+        assert made.said() == ["online"]
+
+
+@pytest.mark.parametrize(
+    ("phase", "reason"),
+    [
+        (Phase.DOWN, "_ticker crashed: RuntimeError: boom (worker.py:12)"),
+        (Phase.STOPPED, "stopped by the operator"),
+        (Phase.PANIC, "panic: a guest fell"),
+    ],
+)
+async def test_what_does_not_run_is_offline_and_says_why(autojump_clock: MockClock, phase: Phase, reason: str) -> None:
+    """The word goes out before anything else can happen: `enter` is a plain call."""
+    async with bench() as made:
+        made.standing.enter(phase, reason)
+        assert made.voice.words == ["offline"]
+        assert made.said() == [f"offline: {reason}"]
+        made.standing.link_down()
+        await trio.sleep(10)
+        made.standing.link_up()
+        assert made.said() == [f"offline: {reason}"]  # it stays its own reason, the link's is less
+
+
+async def test_since_is_when_the_state_began_and_not_when_it_was_said(autojump_clock: MockClock) -> None:
+    """Also over a new connection, and when only a count changes."""
+    async with bench() as made:
+        began = made.standing.health.since
+        await trio.sleep(100)
+        made.standing.link_up()
+        made.refused = 3
+        made.standing.count_changed()
+        await trio.sleep(5)
+        assert made.said() == ["online", "online"]
+        assert {each["since"] for each in made.healths} == {round(began, 3)}
+        made.standing.enter(Phase.STOPPED, "stopped by the operator")
+        assert made.standing.health.since == made.wall()
+
+
+async def test_a_link_that_is_away_for_two_seconds_is_offline_for_that_reason(autojump_clock: MockClock) -> None:
+    """A prop that cannot be commanded is not available; back it is online at once."""
+    async with bench() as made:
+        made.standing.link_down()
+        await trio.sleep(LINK_GRACE_S - 0.01)
+        assert (made.voice.words, made.said()) == ([], [])
+        await trio.sleep(0.02)
+        assert made.voice.words == ["offline"]
+        assert made.said() == ["offline: link"]
+        await trio.sleep(30)
+        made.standing.link_up()
+        assert made.voice.words == ["offline", "online"]
+        assert made.said() == ["online"]
+
+
+async def test_a_link_that_blinks_changes_nothing(autojump_clock: MockClock) -> None:
+    """Each absence has two seconds of its own, and each connection hears the health anew."""
+    async with bench() as made:
+        for _ in range(5):
+            made.standing.link_down()
+            await trio.sleep(1.9)
+            made.standing.link_up()
+            assert made.said() == ["online"]
+        assert made.voice.words == []
+        assert made.voice.ups[1:] == [False] * 5  # nothing was said anew: the voice repeats what it must
+
+
+async def test_a_voice_is_told_when_its_word_was_just_said_for_the_new_link(autojump_clock: MockClock) -> None:
+    """So that nobody says it twice."""
+    async with bench() as made:
+        made.standing.link_down()
+        await trio.sleep(3)
+        made.standing.link_up()
+        assert made.voice.ups[1:] == [True]
+
+
+async def test_a_restart_is_counted_and_is_a_reason_to_look_for_a_minute(autojump_clock: MockClock) -> None:
+    """Degraded is online: the reason stands in health alone."""
+    async with bench() as made:
+        made.standing.enter(Phase.DOWN, "boom")
+        made.standing.restarted("boom")
+        made.standing.enter(Phase.STARTING)
+        await trio.sleep(10)
+        made.standing.enter(Phase.RUNNING)
+        assert made.said() == ["offline: boom", "starting", "degraded: restarted after: boom"]
+        assert made.voice.words == ["offline", "online"]
+        assert [each["restarts"] for each in made.healths[-3:]] == [0, 1, 1]
+        await trio.sleep(RECENT_S - 10 - 0.1)
+        assert made.said() == []
+        await trio.sleep(0.2)
+        assert made.said() == ["online"]
+        assert made.voice.words == ["offline", "online"]
+        assert made.healths[-1]["restarts"] == 1
+
+
+@pytest.mark.parametrize("at", [0.1 * number for number in range(20, 50)])
+async def test_a_moment_that_is_asked_for_is_not_missed(autojump_clock: MockClock, at: float) -> None:
+    """4.1 + 60 - 4.1 is less than 60: in virtual time such a review would have been the last."""
+    async with bench() as made:
+        await trio.sleep(at)
+        made.standing.restarted("boom")
+        made.standing.review()
+        await trio.sleep(RECENT_S)
+        await wait_all_tasks_blocked()
+        assert made.said() == ["degraded: restarted after: boom", "online"]
+        made.standing.link_down()
+        await trio.sleep(LINK_GRACE_S)
+        await wait_all_tasks_blocked()
+        assert made.said() == ["offline: link"]
+
+
+async def test_the_second_restart_begins_a_minute_of_its_own(autojump_clock: MockClock) -> None:
+    """The first one's review must not end it."""
+    async with bench() as made:
+        for reason in ("first", "second"):
+            made.standing.restarted(reason)
+            made.standing.review()
+            await trio.sleep(40)
+        await trio.sleep(15)
+        assert made.said() == ["degraded: restarted after: first", "degraded: restarted after: second"]
+        await trio.sleep(10)
+        assert made.said() == ["online"]
+
+
+async def test_who_is_started_on_purpose_is_not_degraded(autojump_clock: MockClock) -> None:
+    """The operator looked already."""
+    async with bench() as made:
+        made.standing.enter(Phase.DOWN, "boom")
+        made.standing.restarted("boom")
+        made.standing.forgive()
+        made.standing.enter(Phase.RUNNING)
+        assert made.said()[-1] == "online"
+
+
+async def test_a_mailbox_over_half_full_is_degraded_until_it_is_down_to_two_fifths(autojump_clock: MockClock) -> None:
+    """Looked at within a second, and again as long as it is: it empties without a message."""
+    async with bench() as made:
+        made.load = 0.5
+        made.standing.count_changed()
+        await trio.sleep(LOOK_S + 0.1)
+        assert made.said() == []
+        made.load = 0.51
+        made.standing.count_changed()
+        await trio.sleep(LOOK_S + 0.1)
+        assert made.said() == ["degraded: its mailbox is over half full"]
+        for made.load in (0.49, 0.41, 0.6, 0.41):
+            await trio.sleep(LOOK_S + 0.1)
+        assert made.said() == []
+        made.load = 0.4
+        await trio.sleep(LOOK_S + 0.1)
+        assert made.said() == ["online"]
+        assert made.voice.words == []
+
+
+async def test_ten_thousand_refusals_are_said_once_a_second(autojump_clock: MockClock) -> None:
+    """Health is read by people; the count is right when it stands."""
+    async with bench() as made:
+        for number in range(100):
+            for _ in range(100):
+                made.refused += 1
+                made.standing.count_changed()
+            await trio.sleep(0.1)
+            assert made.refused == 100 * (number + 1)
+        await trio.sleep(2)
+        assert 9 <= len(made.said()) <= 12
+        assert made.healths[-1]["refused"] == 10_000
+
+
+async def test_nothing_is_said_twice(autojump_clock: MockClock) -> None:
+    """However often it is reviewed; a presence that came or went is a change."""
+    async with bench() as made:
+        for _ in range(10):
+            made.standing.review()
+            made.standing.enter(Phase.RUNNING)
+        assert made.said() == []
+        made.voice.present = False
+        made.standing.review()
+        assert made.said() == ["online"]
+        assert not made.healths[-1]["presence"]
+        assert made.voice.words == []
+
+
+async def test_a_birth_is_told_when_the_broker_has_it(autojump_clock: MockClock) -> None:
+    """Then, and for `online` alone: commands are taken from there on. Until then nothing of ours is out."""
+    births: list[float] = []
+    async with bench(running=False) as made:
+        made.standing.born = lambda: births.append(trio.current_time())
+        made.standing.link_up()
+        made.standing.enter(Phase.STARTING)
+        made.voice.acknowledge()
+        assert births == []
+        assert made.standing.said == "offline"
+        made.standing.enter(Phase.RUNNING)
+        assert births == []
+        assert made.standing.said is None
+        made.voice.acknowledge()
+        assert len(births) == 1
+        assert made.standing.said == "online"
+
+
+async def test_a_silenced_standing_says_nothing_more(autojump_clock: MockClock) -> None:
+    """The topics are another host's: neither word nor health, for what happens here."""
+    async with bench() as made:
+        made.standing.speaks = False
+        made.standing.enter(Phase.STOPPED, "the host stopped")
+        made.standing.link_down()
+        await trio.sleep(10)
+        assert (made.voice.words, made.said()) == ([], [])
+
+
+async def test_a_change_is_told_to_who_waits_and_logged_once(autojump_clock: MockClock) -> None:
+    """`online` and `offline: why`, when availability changed; degraded is no line."""
+    async with bench() as made:
+        with capture_logs() as lines:
+            changed = made.standing.changed
+            made.standing.enter(Phase.DOWN, "boom")
+            assert changed.is_set()
+            made.standing.restarted("boom")
+            made.standing.enter(Phase.STARTING)
+            made.standing.enter(Phase.RUNNING)
+            changed = made.standing.changed
+            await trio.sleep(70)
+            assert changed.is_set()
+        assert [line["event"] for line in lines] == ["offline: boom", "online"]
+
+
+# -- under the whole host, on the stage
+
+
+class Slow(BaseWorker):
+    mailbox_capacity = 10
+
+    async def do_wait(self, arg: str | None) -> None:
+        await trio.sleep(float(arg or 30))
+
+
+async def healths(show: Show, *wanted: tuple[str, str | None], within_s: float = 5) -> None:
+    """Each of these, one after another, with others between."""
+    for state, reason in wanted:
+
+        def fits(text: str, state: str = state, reason: str | None = reason) -> bool:
+            found = json.loads(text)
+            return bool(found["state"] == state and (found["reason"] or "").startswith(reason or ""))
+
+        await show.expect(HEALTH, fits, within_s=within_s)
+
+
+@rehearsal
+async def test_a_crash_on_the_stage_is_offline_starting_degraded_online() -> None:
+    """The reasons name the crash; the restart stays counted."""
+    async with rehearse({"coffin": BaseWorker}) as show:
+        await healths(show, ("online", None))
+        show.crash("coffin", RuntimeError("boom"))
+        crash = "the rehearsal's crash crashed: RuntimeError: boom"
+        await healths(show, ("offline", crash), ("starting", None), ("degraded", f"restarted after: {crash}"))
+        await healths(show, ("online", None), within_s=61)
+        assert show.health("coffin").restarts == 1
+
+
+@rehearsal
+async def test_a_half_open_link_on_the_stage_is_offline_by_link_on_the_presence() -> None:
+    """Health cannot go out without the host's connection: availability says it, and health follows with the link."""
+    async with rehearse({"coffin": BaseWorker}) as show:
+        await show.expect("coffin/status/availability", "online")
+        show.broker.cut("halloween-stage", for_s=40)
+        await show.expect("coffin/status/availability", "offline", within_s=23)
+        assert show.health("coffin").reason == "link"
+        await show.expect("coffin/status/availability", "online", within_s=60)
+        assert show.health("coffin").reason is None
+
+
+@rehearsal
+async def test_a_mailbox_on_the_stage_that_fills_is_degraded_and_what_it_refuses_is_counted() -> None:
+    """Six of ten running is over half; the eleventh and twelfth are refused."""
+    async with rehearse({"coffin": Slow}) as show:
+        await healths(show, ("online", None))
+        for _ in range(6):
+            show.send("coffin", "wait")
+        await healths(show, ("degraded", "its mailbox is over half full"))
+        for _ in range(6):
+            show.send("coffin", "wait")
+        await show.run_for(2)
+        assert show.health("coffin").refused == 2
+        await healths(show, ("online", None), within_s=40)
+        assert show.health("coffin").refused == 2
