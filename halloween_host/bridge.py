@@ -18,6 +18,7 @@ from halloween_host.mqtt import (
     AnyClient,
     Message,
     MqttCodeError,
+    MqttError,
     PacketTypes,
     Properties,
     ProtocolVersion,
@@ -197,15 +198,13 @@ class Bridge:
 
     async def _send(self, client: AnyClient) -> None:
         """Availability first and acknowledged, then the outbox in its order."""
-        for post in self.outbox.link_up():
-            self._publish(client, post)
+        self._publish_all(client, self.outbox.link_up())
         while self._in_flight:
             await self._wait_for_room()
         await self._sign(client)
         while True:
             rung = self._doorbell.event
-            for post in self.outbox.take(BATCH):
-                self._publish(client, post)
+            self._publish_all(client, self.outbox.take(BATCH))
             while len(self._in_flight) >= IN_FLIGHT:
                 await self._wait_for_room()
             await client.room()
@@ -240,6 +239,17 @@ class Bridge:
         self._room = trio.Event()
         await self._room.wait()
 
+    def _publish_all(self, client: AnyClient, posts: list[Post]) -> None:
+        """Publish them in order; when the connection turns out to be lost, what did not go out goes back to the outbox."""
+        for index, post in enumerate(posts):
+            try:
+                self._publish(client, post)
+            except MqttError:
+                for unsent in posts[index + bool(post.qos) :]:  # with QoS, it stands in flight itself
+                    self._number += 1
+                    self._in_flight[self._number] = unsent
+                raise
+
     def _publish(self, client: AnyClient, post: Post) -> None:
         if post.wanted is not None and not post.wanted():
             return
@@ -261,6 +271,8 @@ class Bridge:
         try:
             client.publish_nowait(post.topic, post.payload, post.qos, post.retain, properties, on_done=done)
         except (MqttCodeError, ValueError, TypeError) as error:  # no broker would take it: too large, no such QoS
+            if isinstance(error, MqttCodeError) and not client.connected:
+                raise  # no word on the message: it is how the connection ended
             self._in_flight.pop(number, None)
             _log.error(f"not published: {error}", worker=post.prop_id)
 
@@ -270,7 +282,7 @@ class Bridge:
         self._in_flight.pop(number, None)
         if receipt.refused:
             _log.error(f"the broker refused a message: {receipt.error}", worker=post.prop_id)
-        elif post.out is not None:
+        if post.out is not None:  # answered is answered: a worker whose availability an ACL forbids works all the same
             post.out()
         self._room.set()
         if not self._in_flight and not len(self.outbox):

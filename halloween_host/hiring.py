@@ -80,7 +80,9 @@ class Crew:
                 prop_id, host_voice, allowed=self._subscribed, changed=lambda: supervisor.voice_changed()
             )
             self.presences.append(presence)
-            self.links.append(self._make_link(presence.serve, client_id, will=will_of(prop_id), failed=presence.failed))
+            self.links.append(
+                self._make_link(presence.serve, client_id, will=will_of(prop_id), name=prop_id, failed=presence.failed)
+            )
         ear = Ear(prop_id, lambda message: supervisor.deliver(arrival_of(message, None)))
         # no prop id holds a "/", so no presence has this client id
         self.ears.append((ear, self._make_link(ear.serve, f"{client_id}/ear", name=prop_id)))

@@ -26,6 +26,7 @@ from halloween_host.outbox import Outbox, Post
 from halloween_host.reporter import Reporter
 from halloween_host.settings import BrokerSettings, Settings
 from halloween_host.states import Health, State, encode_health
+from halloween_host.steps import StepWatch
 from halloween_host.tree import Tree
 from halloween_host.worker import shown_path
 from halloween_host.world import World
@@ -190,6 +191,7 @@ class Host:
         ended = trio.Event()
         async with trio.open_nursery() as nursery:
             await nursery.start(run)
+            trio.lowlevel.add_instrument(StepWatch(lambda prop_id, s: tree.supervisors[prop_id].blocked(s)))
             with guard:
                 task_status.started(broker)
                 await ended.wait()

@@ -87,7 +87,9 @@ class HostCommands:
         }
 
     def begin(self, payload: bytes, *, retained: bool = False, by: str = "mqtt") -> None:
-        """Do what `payload` says, and answer."""
+        """Do what `payload` says, and answer; nothing happens once the host is over."""
+        if self._nursery.cancel_scope.cancel_called:
+            return
         if retained:
             fix = f"delete it: mosquitto_pub -t {topics.HOST_COMMAND} -r -n"
             self._reporter.error(topics.HOST, f"a retained command was refused; {fix}")
@@ -108,6 +110,8 @@ class HostCommands:
 
     def make_sure(self, payload: bytes) -> None:
         """A panic that somebody else is to begin: begin it here, if nobody has in a moment."""
+        if self._nursery.cancel_scope.cancel_called:
+            return
         self._nursery.start_soon(self._make_sure, payload)
 
     async def _make_sure(self, payload: bytes) -> None:

@@ -160,6 +160,8 @@ class Link:
         self._short = self._short + 1 if connected and lasted_s < SHORT_S else 0
         if lasted_s > CONTESTED_CAP_S:
             self._contested = False
+        if connected and self._contested and self._failed is not None:
+            self._failed(error)
         if self._short >= SHORT_IN_A_ROW:
             self._contest(f"{self._short} connections in a row were cut within {SHORT_S:g} s")
         elif self._failed is None:

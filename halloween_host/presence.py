@@ -228,8 +228,9 @@ class Presence:
         def done(receipt: Receipt) -> None:
             if receipt.error is None:
                 acknowledged()
-            elif receipt.refused:
+            elif receipt.refused:  # an ACL: nobody sees it, but the worker works
                 _log.error(f"the broker refused its availability: {receipt.error}", worker=self._prop_id)
+                acknowledged()
 
         with suppress(MqttError):  # the connection is lost: the newest word is what the next one begins with
             client.publish_nowait(topics.availability(self._prop_id), word, 1, True, on_done=done)

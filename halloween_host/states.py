@@ -18,7 +18,6 @@ class State(enum.Enum):
     ONLINE = "online"
     DEGRADED = "degraded"
     OFFLINE = "offline"
-    STOPPED = "stopped"
 
     @property
     def available(self) -> bool:

@@ -105,7 +105,7 @@ class Tree:
         self._crew.hire(specs, presence_max=settings.presence_max)
         self.supervisors = self._crew.supervisors
         will = Will(topics.HOST_AVAILABILITY, b"offline", qos=1, retain=True)
-        self._links = [self._link(self.bridge.serve, client_id, will=will), *self._crew.links]
+        self._host_link = self._link(self.bridge.serve, client_id, will=will)
         self.panic = Panic(self.supervisors, latch, outbox, self._reviews, wall=world.wall)
         self._witness = Witness({**self.supervisors, topics.HOST: self._host_voice}, reporter)
         self.commands: HostCommands
@@ -123,7 +123,7 @@ class Tree:
             links.start_soon(self._witness.run)
             async with trio.open_nursery() as workers:
                 self.commands = HostCommands(
-                    self.supervisors, self.panic, self._outbox, self._reporter, workers, wall=self._world.wall
+                    self.supervisors, self.panic, self._outbox, self._reporter, links, wall=self._world.wall
                 )
                 for supervisor in self.supervisors.values():
                     workers.start_soon(supervisor.run, self.panic.latched)
@@ -150,7 +150,7 @@ class Tree:
 
     def link_up(self) -> None:
         self.linked.set()
-        for link in self._links:
+        for link in self._crew.links:
             link.hurry()
         self._host_voice.say("online")
         self.panic.publish()
@@ -223,10 +223,12 @@ class Tree:
         """Every connection of this host, until it is over or another host has our place."""
         with self._connected:
             async with trio.open_nursery() as nursery:
-                for link in self._links:
-                    nursery.start_soon(link.run)
+                nursery.start_soon(self._host_link.run)
                 for ear, link in self._crew.ears:
                     nursery.start_soon(ear.run, link.run)
+                await self.linked.wait()  # of a broker that takes few connections the host's own comes first
+                for link in self._crew.links:
+                    nursery.start_soon(link.run)
 
     def _panic_soon(self, reason: str, by: str) -> None:
         try:

@@ -74,3 +74,29 @@ async def test_commands_come_in_and_telemetry_goes_out(broker: Mosquitto, tmp_pa
         await listener.expect("halloween/coffin/status/availability offline")
         await listener.expect("halloween/other/status/availability offline")
         await listener.expect("halloween/worker_host/status/availability offline")
+
+
+BLOCKER = """
+    import time
+    from halloween_host import BaseWorker
+
+    class Worker(BaseWorker):
+        async def do_block(self, arg):
+            time.sleep(0.4)
+"""
+
+
+async def test_a_worker_that_blocked_the_loop_is_named_and_degraded(broker: Mosquitto, tmp_path: Path) -> None:
+    """Who kept the loop from everybody is told when it gives it back: a line, and health for a minute; the others are online."""
+    write_prop(tmp_path, "coffin", BLOCKER)
+    write_prop(tmp_path, "other", NATIVE)
+    async with broker.listen("halloween/#") as listener, running_host(broker, tmp_path):
+        await listener.expect("halloween/coffin/status/availability online")
+        await broker.publish("halloween/coffin/cmd", "block")
+        await listener.expect(
+            lambda line: line.startswith("halloween/coffin/status/warn blocked the host and all other workers for 0.")
+        )
+        await listener.expect(
+            lambda line: line.startswith('halloween/coffin/status/health {"state":"degraded","reason":"blocked')
+        )
+        assert not [line for line in listener.lines if "other/status/health" in line and "degraded" in line]

@@ -77,6 +77,8 @@ class Standing:
         self._unlinked_at = -math.inf
         self._restarted_at = -math.inf
         self._restarted_for = ""
+        self._blocked_at = -math.inf
+        self._blocked_s = 0.0
         self._full = False
         self._look_asked = False
         self._state = State.STARTING
@@ -109,6 +111,12 @@ class Standing:
         self.restarts += 1
         self._restarted_at, self._restarted_for = trio.current_time(), reason
         self._reviews.ask(self._restarted_at + RECENT_S, self.review)
+
+    def blocked(self, seconds: float) -> None:
+        """A step of this worker kept the event loop from everybody."""
+        self._blocked_at, self._blocked_s = trio.current_time(), seconds
+        self._reviews.ask(self._blocked_at + RECENT_S, self.review)
+        self.review()
 
     def forgive(self) -> None:
         """Somebody started it on purpose: its last crash is no reason to look any more."""
@@ -171,6 +179,7 @@ class Standing:
         if self.phase is Phase.STARTING:
             return State.STARTING, self.reason
         if self.phase is not Phase.RUNNING:
+            self._full = False
             return State.OFFLINE, self.reason
         now = trio.current_time()
         if not self._linked and now >= self._unlinked_at + LINK_GRACE_S:
@@ -180,6 +189,8 @@ class Standing:
         self._full = self._load() > (FULL_TO if self._full else FULL_FROM)
         if now < self._restarted_at + RECENT_S:
             return State.DEGRADED, f"restarted after: {self._restarted_for}"
+        if now - self._blocked_at < RECENT_S:
+            return State.DEGRADED, f"blocked the event loop for {self._blocked_s:.1f} s"
         if self._full:
             return State.DEGRADED, "its mailbox is over half full"
         return State.ONLINE, None

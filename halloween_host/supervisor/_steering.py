@@ -44,6 +44,14 @@ class Steering:
     _made_safe: trio.Event
     _resumes: bool
 
+    def blocked(self, seconds: float) -> None:
+        """A step of this worker took `seconds`; meanwhile nobody else ran."""
+        self._standing.blocked(seconds)
+        fix = "await anyio.sleep() and async calls, or write a plain `def` handler, which runs in a thread"
+        if self._dialect == "legacy":
+            fix = "await asyncio.sleep() and async calls, or asyncio.to_thread()"
+        self._reporter.warning(self.prop_id, f"blocked the host and all other workers for {seconds:.1f} s: {fix}")
+
     # -- what the operator asks
 
     def stop(self) -> None:

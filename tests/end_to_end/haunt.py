@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from tests.end_to_end.process import HostProcess
 from tests.mosquitto import Line, Listener, Mosquitto
 
-__all__ = ["Haunt", "beginning", "heard_of", "holding", "telling", "words_of"]
+__all__ = ["Haunt", "Words", "beginning", "heard_of", "holding", "telling", "words_of"]
 
 
 def beginning(text: str) -> Callable[[Line], bool]:
@@ -53,6 +54,28 @@ def words_of(listener: Listener, prop_id: str) -> list[str]:
 def _all_of(listener: Listener, prop_id: str) -> list[str]:
     prefix = f"halloween/{prop_id}/"
     return [line.removeprefix(prefix) for line in listener.lines if line.startswith(prefix)]
+
+
+class Words:
+    """The availability of props as one listener hears it, each prop's in its order."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._after: dict[str, int] = {}
+
+    async def hear(self, word: str, *prop_ids: str) -> None:
+        """Each prop says it, later than what was heard of it before."""
+        for prop_id in prop_ids:
+            after = self._after.get(prop_id, 0)
+            await self._listener.expect(partial(self._is_word, prop_id, word, after), within_s=30)
+
+    def _is_word(self, prop_id: str, word: str, after: int, line: Line) -> bool:
+        if line != f"halloween/{prop_id}/status/availability {word}":
+            return False
+        numbers = [number for number, each in enumerate(self._listener.lines) if each is line and number >= after]
+        if numbers:
+            self._after[prop_id] = numbers[0] + 1
+        return bool(numbers)
 
 
 class Haunt:

@@ -8,7 +8,7 @@ import signal
 import trio
 
 from halloween_host import topics
-from tests.end_to_end.haunt import Haunt, heard_of, holding, telling, words_of
+from tests.end_to_end.haunt import Haunt, Words, heard_of, holding, telling, words_of
 from tests.end_to_end.process import HostProcess
 from tests.listener import Listener
 from tests.mosquitto import Mosquitto
@@ -63,29 +63,24 @@ def host_by(cable: Cable, haunt: Haunt, **environ: str) -> HostProcess:
     return haunt.host(None, **told, **environ)
 
 
-async def all_say(listener: Listener, word: str, *props: str) -> None:
-    """Each says so, once more than the last time."""
-    for prop in props:
-        await listener.expect(f"halloween/{prop}/status/availability {word}", within_s=30)
-
-
 async def test_a_cable_that_is_pulled(haunt: Haunt, broker: Mosquitto, nursery: trio.Nursery) -> None:
     """The broker speaks every will; the host is back as soon as the cable is, and nothing of the time between fires:
     neither what was sent to its props nor what they sent."""
     furnish(haunt)
     cable = await Cable.lay(nursery, broker.host, broker.port)
     async with broker.listen("halloween/#") as listener, host_by(cable, haunt, MQTT_KEEPALIVE="2") as host:
-        await all_say(listener, "online", *BOTH, "worker_host")
+        words = Words(listener)
+        await words.hear("online", *BOTH, "worker_host")
         cable.cut()
         await broker.publish("halloween/coffin/cmd", "fire late")
-        await all_say(listener, "offline", *BOTH, "worker_host")
+        await words.hear("offline", *BOTH, "worker_host")
         await broker.publish("halloween/coffin/cmd", "fire later")
         await host.expect_log("lost the broker")
         (haunt.folder / "storm").touch()
         await host.expect_log("the storm is over")
         await host.expect_log("command to halloween/fogger/cmd dropped")
         cable.mend()
-        await all_say(listener, "online", *BOTH, "worker_host")
+        await words.hear("online", *BOTH, "worker_host")
         for prop in BOTH:
             await broker.publish(f"halloween/{prop}/cmd", "fire now")
             await listener.expect(f"halloween/{prop}/telemetry/fire now")
@@ -109,7 +104,8 @@ async def test_a_broker_that_forgot_everything(haunt: Haunt, broker: Mosquitto) 
 
     async with haunt.host(broker) as host:
         async with broker.listen("halloween/#") as listener:
-            await all_say(listener, "online", *BOTH, "worker_host")
+            words = Words(listener)
+            await words.hear("online", *BOTH, "worker_host")
             for prop in BOTH:
                 for number in range(5):
                     await count(number, prop)
@@ -119,8 +115,9 @@ async def test_a_broker_that_forgot_everything(haunt: Haunt, broker: Mosquitto) 
         host.pause()  # so that the listener stands before the host is back
         broker.start()
         async with broker.listen("halloween/#") as listener:
+            words = Words(listener)
             host.resume()
-            await all_say(listener, "online", *BOTH, "worker_host")
+            await words.hear("online", *BOTH, "worker_host")
             for prop in BOTH:
                 await listener.expect(telling(f"halloween/{prop}/status/health", state="online", presence=True))
             for prop in BOTH:
@@ -153,7 +150,8 @@ async def test_late_wills_are_corrected(haunt: Haunt, broker: Mosquitto) -> None
     furnish(haunt)
     topic = topics.availability("coffin")
     async with broker.listen("halloween/#") as listener, haunt.host(broker):
-        await all_say(listener, "online", *BOTH)
+        words = Words(listener)
+        await words.hear("online", *BOTH)
         for _ in range(3):
             await die_with_will(broker, topic)
             await listener.expect_in_order(f"{topic} offline", f"{topic} online")
@@ -170,13 +168,14 @@ async def test_a_prop_that_cannot_be_commanded_is_offline(
     furnish(haunt)
     cable = await Cable.lay(nursery, broker.host, broker.port)
     async with broker.listen("halloween/#") as listener, host_by(cable, haunt) as host:
-        await all_say(listener, "online", *BOTH, "worker_host")
+        words = Words(listener)
+        await words.hear("online", *BOTH, "worker_host")
         cable.cut(HOST_ID)
         cable.reset(HOST_ID)
         await host.expect_log("lost the broker")
-        await all_say(listener, "offline", "worker_host", *BOTH)
+        await words.hear("offline", "worker_host", *BOTH)
         cable.mend()
-        await all_say(listener, "online", *BOTH, "worker_host")
+        await words.hear("online", *BOTH, "worker_host")
         for prop in BOTH:
             assert host.matching(prop, "offline: link")
             assert f"Client {HOST_ID}-{prop} closed" not in broker.log()  # it was said, and no will
@@ -190,7 +189,8 @@ async def test_a_prop_whose_own_connection_is_refused(haunt: Haunt, broker: Mosq
     cable = await Cable.lay(nursery, broker.host, broker.port)
     cable.refuse(f"{HOST_ID}-coffin")
     async with broker.listen("halloween/#") as listener, host_by(cable, haunt) as host:
-        await all_say(listener, "online", *BOTH)
+        words = Words(listener)
+        await words.hear("online", *BOTH)
         await listener.expect(telling("halloween/coffin/status/health", state="online", presence=False))
         await listener.expect(telling("halloween/fogger/status/health", state="online", presence=True))
         await broker.publish("halloween/coffin/cmd", "fire now")
@@ -198,24 +198,25 @@ async def test_a_prop_whose_own_connection_is_refused(haunt: Haunt, broker: Mosq
         assert len(host.matching("has no connection of its own")) == 1
         cable.mend()
         await listener.expect(telling("halloween/coffin/status/health", state="online", presence=True), within_s=30)
-        await all_say(listener, "online", "coffin")  # again: on its own connection
+        await words.hear("online", "coffin")  # again: on its own connection
         cable.reset()
-        await all_say(listener, "offline", *BOTH, "worker_host")
+        await words.hear("offline", *BOTH, "worker_host")
 
 
 async def test_a_host_without_presences(haunt: Haunt, broker: Mosquitto) -> None:
     """PRESENCE_MAX=0: `online` is the host's word, which a kill leaves behind, and counts only while the host's own does."""
     furnish(haunt)
     async with broker.listen("halloween/#") as listener:
+        words = Words(listener)
         async with haunt.host(broker, PRESENCE_MAX="0") as host:
-            await all_say(listener, "online", *BOTH, "worker_host")
+            await words.hear("online", *BOTH, "worker_host")
             for prop in BOTH:
                 await listener.expect(telling(f"halloween/{prop}/status/health", state="online", presence=False))
             assert len(host.matching("PRESENCE_MAX=0")) == 1
             assert "online" in await haunt.order(broker, "list", "--live")
             host.signal(signal.SIGKILL)
             await host.wait(-signal.SIGKILL)
-        await all_say(listener, "offline", "worker_host")
+        await words.hear("offline", "worker_host")
         assert [words_of(listener, prop)[-1] for prop in BOTH] == ["online", "online"]
         for line in (await haunt.order(broker, "list", "--live")).splitlines():
             assert "offline" in line

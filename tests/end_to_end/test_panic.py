@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from halloween_host import topics
-from tests.end_to_end.haunt import Haunt, beginning, holding, telling, words_of
+from tests.end_to_end.haunt import Haunt, Words, beginning, holding, telling, words_of
 from tests.end_to_end.process import HostProcess
 from tests.end_to_end.test_commands import publish_lines
 from tests.listener import Line, Listener
@@ -73,17 +73,6 @@ def closes_valve(prop: str) -> str:
     return f'halloween/valve/cmd {{"action": "close", "args": "{prop}"}}'
 
 
-async def online(listener: Listener, *props: str) -> None:
-    """Each says so, once more than the last time."""
-    for prop in props:
-        await listener.expect(f"halloween/{prop}/status/availability online", within_s=30)
-
-
-async def offline(listener: Listener, *props: str) -> None:
-    for prop in props:
-        await listener.expect(f"halloween/{prop}/status/availability offline", within_s=30)
-
-
 async def stopped(listener: Listener, **facts: object) -> dict[str, Any]:
     """The report, once every `safe()` is through."""
     fits = telling(topics.HOST_PANIC, active=True, **facts)
@@ -125,8 +114,9 @@ async def test_every_way_to_panic(haunt: Haunt, broker: Mosquitto) -> None:
                 await broker.publish(f"halloween/{prop}/cmd", "cry kid on the coffin")
 
     async with broker.listen("halloween/#") as listener, haunt.host(broker) as host:
+        words = Words(listener)
         for way in ("mqtt", "cli", "signal", *BOTH):
-            await online(listener, *BOTH)
+            await words.hear("online", *BOTH)
             for prop in BOTH:
                 await broker.publish(f"halloween/{prop}/cmd", "hold")
                 await listener.expect(f"halloween/{prop}/telemetry/hold begins")
@@ -136,7 +126,7 @@ async def test_every_way_to_panic(haunt: Haunt, broker: Mosquitto) -> None:
             assert report["reason"] == ("SIGUSR1" if way == "signal" else "kid on the coffin")
             assert sorted(report["safe"]) == sorted(BOTH)
             assert (report["no_safe"], report["unsafe"], report["durable"]) == ([], {}, True)
-            await offline(listener, *BOTH)
+            await words.hear("offline", *BOTH)
             for prop in BOTH:
                 await host.expect_log("let go of", prop, after=before)
                 await listener.expect(closes_valve(prop))
@@ -146,7 +136,7 @@ async def test_every_way_to_panic(haunt: Haunt, broker: Mosquitto) -> None:
                 await listener.expect(holding(f"halloween/{prop}/status/error ", "panic"))
             await listener.expect(telling(topics.HOST_PANIC, active=True, refused=2))
             await rearm(broker, listener)
-        await online(listener, *BOTH)
+        await words.hear("online", *BOTH)
         assert not [line for line in listener.lines if line.endswith("pong late")]
 
 
@@ -164,15 +154,16 @@ async def test_a_worker_that_blocks_the_loop(haunt: Haunt, broker: Mosquitto, so
         return unsafe.startswith("blocks the host, props/coffin/backend/worker.py:")
 
     async with broker.listen("halloween/#") as listener:
+        words = Words(listener)
         async with haunt.host(broker) as host:
-            await online(listener, *BOTH, "worker_host")
+            await words.hear("online", *BOTH, "worker_host")
             await broker.publish("halloween/coffin/cmd", "sleep")
             await host.expect_log("sleeps in coffin")
             await broker.publish(topics.HOST_COMMAND, "panic kid on the coffin")
             await listener.expect(blocks, within_s=20)
             await host.wait(70)
         assert json.loads(latch.read_text())["reason"] == "kid on the coffin"
-        await offline(listener, *BOTH, "worker_host")
+        await words.hear("offline", *BOTH, "worker_host")
         async with haunt.host(broker) as host:
             report = await stopped(listener, by="mqtt", reason="kid on the coffin")
             assert sorted(report["safe"]) == sorted(BOTH)
@@ -181,14 +172,14 @@ async def test_a_worker_that_blocks_the_loop(haunt: Haunt, broker: Mosquitto, so
                 assert words_of(listener, prop)[-1] == "offline"
                 assert words_of(listener, prop).count("online") == 1
             await rearm(broker, listener)
-            await online(listener, *BOTH)
+            await words.hear("online", *BOTH)
             assert not latch.exists()
             await broker.publish("halloween/coffin/cmd", "spin")
             await host.expect_log("spins in coffin")
             host.signal(signal.SIGUSR1)
             await host.wait(70)
         assert json.loads(latch.read_text())["by"] == "signal"
-        await offline(listener, *BOTH)
+        await words.hear("offline", *BOTH)
 
 
 async def test_a_panic_while_the_broker_is_away(haunt: Haunt, broker: Mosquitto) -> None:
@@ -206,20 +197,22 @@ async def test_a_panic_while_the_broker_is_away(haunt: Haunt, broker: Mosquitto)
         host.pause()  # so that the listener stands before the host is back
         broker.start()
         async with broker.listen("halloween/#") as listener:
+            words = Words(listener)
             host.resume()
-            await offline(listener, *BOTH)
+            await words.hear("offline", *BOTH)
             await stopped(listener, by="signal")
             first = [line for line in listener.lines if not line.startswith(presences)][:2]
             assert sorted(first) == sorted(map(closes_valve, BOTH))
         await host.stop()
     async with broker.listen("halloween/#") as listener, haunt.host(broker):
+        words = Words(listener)
         await stopped(listener, by="signal", reason="SIGUSR1")
         for prop in BOTH:
             await listener.expect(closes_valve(prop))
             await listener.expect(telling(f"halloween/{prop}/status/health", state="offline", reason="panic: SIGUSR1"))
         assert "panic" in await haunt.order(broker, "restart", "coffin", status=3)
         await haunt.order(broker, "rearm")
-        await online(listener, *BOTH)
+        await words.hear("online", *BOTH)
         for prop in BOTH:
             assert words_of(listener, prop)[-1] == "online"
 
@@ -229,7 +222,8 @@ async def test_host_commands(haunt: Haunt, broker: Mosquitto) -> None:
     haunt.prop("coffin", NATIVE)
     haunt.prop("fogger", LEGACY)
     async with broker.listen("halloween/#") as listener, haunt.host(broker):
-        await online(listener, *BOTH)
+        words = Words(listener)
+        await words.hear("online", *BOTH)
         await broker.publish(topics.HOST_COMMAND, "ping")
         await acked(listener, "ping", "done", id=None, result="pong")
         await broker.publish(topics.HOST_COMMAND, "status")
@@ -241,9 +235,9 @@ async def test_host_commands(haunt: Haunt, broker: Mosquitto) -> None:
             await acked(listener, verb, "accepted")
             await acked(listener, verb, "done")
             if verb != "start":
-                await offline(listener, "coffin")
+                await words.hear("offline", "coffin")
             if verb != "stop":
-                await online(listener, "coffin")
+                await words.hear("online", "coffin")
         await broker.publish(topics.HOST_COMMAND, "restart coffins")
         assert "coffin" in (await acked(listener, "restart", "refused"))["error"]
         await broker.publish(topics.HOST_COMMAND, "explode")
@@ -253,12 +247,9 @@ async def test_host_commands(haunt: Haunt, broker: Mosquitto) -> None:
         assert [line.split("\t")[:2] for line in lines] == [[prop, "online"] for prop in BOTH]
         said = words_of(listener, "coffin")
         await haunt.order(broker, "stop", "fogger")
-        await offline(listener, "fogger")
+        await words.hear("offline", "fogger")
         await haunt.order(broker, "start", "fogger")
-        await online(listener, "fogger")
-        await haunt.order(broker, "restart", "fogger")
-        await offline(listener, "fogger")
-        await online(listener, "fogger")
+        await words.hear("online", "fogger")
         await haunt.order(broker, "restart", "nobody", status=3)
         assert words_of(listener, "coffin") == said
 
@@ -272,14 +263,15 @@ async def test_a_panic_from_a_phone_with_a_wrong_clock(haunt: Haunt, broker: Mos
         await broker.publish(topics.HOST_COMMAND, json.dumps(payload))
 
     async with broker.listen("halloween/#") as listener, haunt.host(broker):
+        words = Words(listener)
         for ts in (0.0, time.time() + 86_400):
-            await online(listener, "coffin")
+            await words.hear("online", "coffin")
             await send("panic", ts, "kid")
             await stopped(listener, reason="kid")
             await acked(listener, "panic", "done", id="phone")
             await send("rearm", ts)
             await acked(listener, "rearm", "done", id="phone")
-        await online(listener, "coffin")
+        await words.hear("online", "coffin")
         await send("restart", 0.0, "coffin")
         await acked(listener, "restart", "refused", id="phone")
         await send("restart", time.time() + 86_400, "coffin")
@@ -293,7 +285,8 @@ async def test_no_flood_stands_before_a_panic(haunt: Haunt, broker: Mosquitto, s
     """Of 3,000 commands that keep the event loop busy for 15 s, most have not begun when the panic that came last is through."""
     haunt.prop("coffin", source)
     async with broker.listen("halloween/#") as listener, haunt.host(broker):
-        await online(listener, "coffin")
+        words = Words(listener)
+        await words.hear("online", "coffin")
         await publish_lines(broker, "halloween/coffin/cmd", ["toil"] * 3000)
         await listener.expect("halloween/coffin/telemetry/toil begins", within_s=20)
         await broker.publish(topics.HOST_COMMAND, "panic kid on the coffin")
@@ -302,4 +295,4 @@ async def test_no_flood_stands_before_a_panic(haunt: Haunt, broker: Mosquitto, s
         toiled = await listener.expect(beginning("halloween/coffin/telemetry/toiled "))
         assert int(toiled.payload) < 2000
         await rearm(broker, listener)
-        await online(listener, "coffin")
+        await words.hear("online", "coffin")

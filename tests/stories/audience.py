@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -53,6 +54,8 @@ class Audience:
 
     def __init__(self, broker: StageBroker, folder: Path) -> None:
         self.lies: list[str] = []
+        #: Whether a prop's health calls it available; one that is being stopped does not crash any more.
+        self.available: Callable[[str], bool] = lambda prop_id: True
         self.sent: dict[str, Sent] = {}
         self.diary = Diary(self.latched, self.told)
         self.life = 0
@@ -134,7 +137,7 @@ class Audience:
             if latched:
                 self.lie(f"{prop_id} began {entry.what} while latched")
             self._check_run(entry)
-            if entry.what == "die":
+            if entry.what == "die" and self.available(prop_id):
                 self.crashed(prop_id)
         elif entry.what == "close":
             self.lie(f"{prop_id} took the command of its own safe() for one to itself: instance {number}")
@@ -313,4 +316,3 @@ class Audience:
             if sent.heard and sent.id is not None and sent.life == self.life and now - sent.at > ANSWER_S:
                 if not sent.outcomes:
                     self.lie(f"{sent.prop_id}'s command {token} (id {sent.id}) was never answered")
-

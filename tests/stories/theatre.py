@@ -217,6 +217,7 @@ async def _live(theatre: Theatre, acts: list[Act], folder: Path, seed: int, tran
         audience.host_starts()
         async with rehearse(classes, state=folder, broker=theatre.broker, seed=seed) as show:
             theatre.show, theatre._last = show, None
+            audience.available = lambda prop_id: theatre.show.health(prop_id).state.available
             try:
                 while acts:
                     act = acts.pop(0)

@@ -76,7 +76,7 @@ async def test_what_has_no_handler_is_refused(handlers: type[Any]) -> None:
         phone.send_raw(b"\xff", "phone/1")
         await phone.yard.expect("status/error payload is not UTF-8…")
         await wait_all_tasks_blocked(0.01)
-        assert [ack["outcome"] for ack in phone.acks("phone/1")] == ["refused"]
+        assert [(ack["outcome"], ack["took_ms"]) for ack in phone.acks("phone/1")] == [("refused", None)]
         assert sum(line.startswith("status/error") for line in phone.yard.heard) == 2
 
 
@@ -129,6 +129,7 @@ async def test_a_message_that_is_handed_on_twice_runs_twice_and_is_answered_once
         assert phone.outcomes(1) == ["accepted", "done"]
         assert phone.yard.heard.count("telemetry/pong ok") == 2
         assert phone.outcomes(2) == ["accepted", "done"]
+        assert not phone.yard.supervisor._dispatcher._running
         assert sum(line.startswith("status/error cool: refused, it cools down") for line in phone.yard.heard) == 1
 
 

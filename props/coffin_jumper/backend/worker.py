@@ -22,6 +22,10 @@ class Worker(BaseWorker[CoffinConfig]):
         self._jumping = False
         self._jumps = 0
 
+    async def safe(self) -> None:
+        """In a panic, and after a crash: the lid down."""
+        self.telemetry("lid", "closed")
+
     async def do_trigger(self, guest: str | None) -> None:
         """One scare; a second trigger during a scare is told so and does nothing."""
         if self._jumping:

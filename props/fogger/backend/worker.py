@@ -27,6 +27,10 @@ class Worker(BaseWorker[FoggerConfig]):
         self._show(False)
         await super().stop()
 
+    async def safe(self) -> None:
+        """In a panic, and after a crash: no fog."""
+        self._show(False)
+
     async def do_start(self, seconds: float | None) -> None:
         """Blow fog for so many seconds; a start while it blows begins anew."""
         self._burst.cancel()
