@@ -44,6 +44,11 @@ fmt: setup-dev
 @asyncio-suite *options: setup-dev
     exec .venv/bin/python -m tests.legacy.cpython_suite "$@"
 
+# Measure on a mosquitto how fast 50 workers stop: panic, crash, SIGKILL (`just bench-stop --panics 50`).
+[no-exit-message]
+@bench-stop *options: setup-dev mosquitto
+    exec .venv/bin/python -m benchmarks.stop "$@"
+
 # Build the container image with docker, podman or buildah.
 @image name="halloween-host":
     scripts/image "$1"

@@ -24,6 +24,9 @@ CONTESTED_CAP_S: Final = 30.0
 #: A connection cut sooner than this after its CONNACK was short; three in a row mean a stranger with our client id.
 SHORT_S: Final = 5.0
 SHORT_IN_A_ROW: Final = 3
+#: A connection that lasted less than this is followed by a pause of at most that; both in seconds.
+MOMENT_S: Final = 1.0
+GIVE_WAY_S: Final = 0.4
 #: The same trouble is said again after this many seconds, with the number of tries.
 REPEAT_S: Final = 60.0
 
@@ -179,7 +182,9 @@ class Link:
         if self._contested:
             return full_jitter(attempt + 4, base_s=1.0, cap_s=CONTESTED_CAP_S, random=self._random)
         if lasted_s > -math.inf:
-            return 0.0  # a broker that merely restarted is joined again at once
+            # A broker that merely restarted is joined again at once. Cut after a moment, we give way for one: where two hosts
+            # throw each other out, the newer one gets to sign, and the older one to read it.
+            return 0.0 if lasted_s >= MOMENT_S else GIVE_WAY_S * (0.25 + 0.75 * self._random())
         return full_jitter(attempt, cap_s=BACKOFF_CAP_S, random=self._random)
 
     def _say(self, text: str) -> None:

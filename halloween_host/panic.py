@@ -33,6 +33,8 @@ class Stoppable(Protocol):
 
     def panic(self, reason: str) -> None: ...
 
+    def tell_panic(self) -> None: ...
+
     async def make_safe(self) -> Safety: ...
 
     def rearm(self) -> list[str]: ...
@@ -155,6 +157,7 @@ class Panic:
             async with trio.open_nursery() as nursery:
                 for prop_id, worker in self._workers.items():
                     nursery.start_soon(_make_safe, prop_id, worker, safeties)
+                nursery.start_soon(self._tell_all)
             self.report = self._reported(safeties, round((trio.current_time() - began) * 1000))
             self.publish()
             self._say_report()
@@ -162,6 +165,13 @@ class Panic:
         finally:
             through.set()
         return self.report
+
+    async def _tell_all(self) -> None:
+        """Every prop is offline. One after another, so that no log line or payload of all of them stands before a `safe()`."""
+        with trio.CancelScope(shield=True):  # a host that ends in this very moment must not leave `online` behind
+            for worker in self._workers.values():
+                await trio.lowlevel.checkpoint()
+                worker.tell_panic()
 
     def _reported(self, safeties: Mapping[str, Safety], took_ms: int) -> Report:
         ordered = [(prop_id, safeties[prop_id]) for prop_id in self._workers]

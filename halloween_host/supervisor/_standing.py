@@ -102,9 +102,13 @@ class Standing:
 
     def enter(self, phase: Phase, reason: str | None = None) -> None:
         """The instance's life took a turn."""
-        self.phase, self.reason = phase, reason
+        self.turn(phase, reason)
         self.review()
         self._tell()
+
+    def turn(self, phase: Phase, reason: str | None = None) -> None:
+        """As `enter`, and not a word of it yet: the caller, who has no time now, enters it again."""
+        self.phase, self.reason = phase, reason
 
     def restarted(self, reason: str) -> None:
         """A new instance follows one that crashed."""

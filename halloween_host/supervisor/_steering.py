@@ -94,14 +94,14 @@ class Steering:
     # -- panic
 
     def panic(self, reason: str) -> None:
-        """At once: nothing more is taken, every task is cancelled, what is said from here on does not leave."""
+        """At once: nothing more is taken, every task is cancelled, what is said from here on does not leave. See `tell_panic`."""
         if self._standing.phase is not Phase.PANIC:
             self._resumes = self._standing.phase is not Phase.STOPPED or self._turns.wanted
         self._panicked = True
         if self._made_safe.is_set():
             self._made_safe = trio.Event()
         self._turns.unwant()  # the instance that there is stays until it is rearmed: its safe() is owed
-        self._standing.enter(Phase.PANIC, text := panic_text(reason))
+        self._standing.turn(Phase.PANIC, text := panic_text(reason))
         self._dispatcher.close(text)
         if self._outlet is not None:
             self._outlet.restrict()
@@ -109,6 +109,11 @@ class Steering:
         self._ending.cancel()
         if self._home is not None and self._constructed.is_set():
             self._home.abort()
+
+    def tell_panic(self) -> None:
+        """Say what `panic` made of it: its availability, its health, a line."""
+        if self._standing.phase is Phase.PANIC:
+            self._standing.enter(Phase.PANIC, self._standing.reason)
 
     async def make_safe(self) -> Safety:
         """After `panic`: run `safe()` on the last instance, and judge what did not end."""

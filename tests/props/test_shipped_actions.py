@@ -26,7 +26,7 @@ async def test_the_fogger(shipped: Haunt, broker: Mosquitto) -> None:
         await broker.publish(cmd, "start 15")
         await listener.expect(f"{fog} true")
         await host.stop()
-        await listener.expect("halloween/worker_host/status/availability offline")
+        await listener.expect(f"{fog} false")
         assert [line for line in heard_of(listener, "fogger") if line.startswith("telemetry")][
             -1
         ] == "telemetry/fog false"

@@ -8,15 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-import attrs
 import trio
 
 from halloween_host import topics
 from halloween_host.latch import LATCH_FILE
 from halloween_host.testing import BrokerEvent, StageBroker
+from tests.stories.calls import Calls
 from tests.stories.crew import CREW, Diary, Entry
 
-__all__ = ["CLIENT_ID", "Audience", "Sent"]
+__all__ = ["CLIENT_ID", "Audience"]
 
 CLIENT_ID: Final = "halloween-stage"
 
@@ -29,24 +29,10 @@ LINK_S: Final = 2.5
 CALM_S: Final = 45.0
 #: A prop that runs and can be commanded is online after so many seconds of calm (a presence that fails is given up after 5 s).
 BIRTH_S: Final = 7.0
-#: A handler of the crew takes a second; a command with an id has its final answer by then.
-ANSWER_S: Final = 25.0
 
 
-@attrs.define
-class Sent:
-    """A command of the story. `expires_at` is on Trio's clock; `life` the host's that it was sent to."""
-
-    prop_id: str
-    action: str
-    at: float
-    life: int
-    id: str | None = None
-    expires_at: float = math.inf
-    retained: bool = False
-    ran: int = 0
-    outcomes: list[str] = attrs.Factory(list)
-    heard: bool = False
+#: Seconds within which the host corrects a stranger's word.
+CORRECTION_S: Final = 3.0
 
 
 class Audience:
@@ -56,7 +42,7 @@ class Audience:
         self.lies: list[str] = []
         #: Whether a prop's health calls it available; one that is being stopped does not crash any more.
         self.available: Callable[[str], bool] = lambda prop_id: True
-        self.sent: dict[str, Sent] = {}
+        self.calls = Calls(self.lie)
         self.diary = Diary(self.latched, self.told)
         self.life = 0
         self.alive = False
@@ -78,6 +64,7 @@ class Audience:
         self._unseen: dict[str, float] = {}
         self._latched_at: float | None = None
         self._crashed: dict[str, int] = {}
+        self._taken_over_at = math.inf
         #: The host died while nobody could hear of it: its last words stand until it is back.
         self.unheard = False
         broker.observers.append(self.hear)
@@ -94,24 +81,34 @@ class Audience:
 
     def host_starts(self) -> None:
         self.life += 1
-        self.alive, self.unheard = True, False
+        self.alive, self._taken_over_at = True, math.inf
         self._life_began = trio.current_time()
         self._crashed.clear()
 
     def host_ended(self) -> None:
         self.alive = False
         self._contradicts.clear()
+        if self._taken_over_at < math.inf:
+            self._offline_since_birth.update(dict.fromkeys(CREW, True))
         if not self._broker.is_up or trio.current_time() < self.slandered_until:
-            self.unheard = True
+            self.unheard = True  # or another's since it was taken over
+
+    def taken_over(self) -> None:
+        """From here on another host answers for what stands on the topics."""
+        self.unheard, self._taken_over_at = True, trio.current_time()
 
     def disturbed(self, for_s: float) -> None:
         self.disturbed_until = max(self.disturbed_until, trio.current_time() + for_s)
 
+    def slandered(self, now: float) -> None:
+        """A stranger's word stands, which the host hears and corrects."""
+        self.slandered_until = now + CORRECTION_S
+
     def link_lost(self) -> None:
         """What was on its way on the host's connection may be lost."""
-        for sent in self.sent.values():
-            if trio.current_time() - sent.at < AT_ONCE_S:
-                sent.heard = False
+        self.calls.lost(trio.current_time())
+        if trio.current_time() < self.slandered_until:
+            self.slandered_until = math.inf  # nobody hears it to correct it
 
     def crashed(self, prop_id: str) -> None:
         """The instance of `prop_id` that runs now has crashed."""
@@ -126,6 +123,11 @@ class Audience:
         """Seconds since the last disturbance's consequences are over; negative while they may last."""
         return trio.current_time() - self.disturbed_until - CALM_S
 
+    @property
+    def reachable(self) -> bool:
+        """Whether what is sent to the host arrives there."""
+        return self.calm_s > 0 and self._subscribed
+
     # -- what the workers do
 
     def told(self, entry: Entry) -> None:
@@ -136,7 +138,7 @@ class Audience:
         elif entry.what in ("scare", "hold", "hang", "die", "fall"):
             if latched:
                 self.lie(f"{prop_id} began {entry.what} while latched")
-            self._check_run(entry)
+            self.calls.ran(entry, self.life)
             if entry.what == "die" and self.available(prop_id):
                 self.crashed(prop_id)
         elif entry.what == "close":
@@ -154,19 +156,6 @@ class Audience:
         ):
             self.lie(f"{prop_id} starts again, and the safe() of its crashed instance {crashed} was skipped")
 
-    def _check_run(self, entry: Entry) -> None:
-        sent = self.sent[entry.text]
-        sent.ran += 1
-        what = f"{sent.prop_id}'s command {entry.text} ({entry.what})"
-        if sent.ran > 1:
-            self.lie(f"{what} ran twice")
-        if sent.retained:
-            self.lie(f"{what} was retained and ran")
-        if entry.at > sent.expires_at + 1e-6:
-            self.lie(f"{what} ran {entry.at - sent.expires_at:g} s after its ttl")
-        if sent.life != self.life:
-            self.lie(f"{what} was sent to an earlier host and ran")
-
     # -- what the broker sees
 
     def hear(self, event: BrokerEvent) -> None:
@@ -182,6 +171,8 @@ class Audience:
         if event.kind == "subscribe":
             if event.text == topics.ALL_COMMANDS:
                 self._subscribed, self._subscribed_at = True, event.at
+                if self.slandered_until == math.inf:
+                    self.slandered(event.at)
         else:
             self._connected = event.kind == "connect"
             if self._subscribed:
@@ -206,12 +197,14 @@ class Audience:
         if parsed.kind == "telemetry" and parsed.key != "safe" and "latched" in text:
             self.lie(f"{parsed.prop_id} said {parsed.key} while latched, and it left")
         elif parsed.kind == "ack":
-            self._ack(parsed.prop_id, json.loads(text))
+            self.calls.acked(parsed.prop_id, json.loads(text))
         elif parsed.key == "availability" and event.retain and ours:
             self._availability(parsed.prop_id, text)
 
     def _availability(self, prop_id: str, word: str) -> None:
         now = trio.current_time()
+        if now - self._taken_over_at > AT_ONCE_S:
+            self.lie(f"{prop_id} is said to be {word} by a host whose client id is another's")
         if word == "offline":
             self._offline_since_birth[prop_id] = True
             return
@@ -226,21 +219,6 @@ class Audience:
         self._born_of[prop_id] = number
         self._offline_since_birth[prop_id] = False
 
-    def _ack(self, prop_id: str, ack: dict[str, Any]) -> None:
-        sent = next((each for each in self.sent.values() if each.id == ack["id"] and each.prop_id == prop_id), None)
-        if sent is None:
-            return
-        outcome = ack["outcome"]
-        if outcome == "accepted":
-            return
-        if sent.outcomes and outcome != sent.outcomes[0]:
-            self.lie(f"{prop_id}'s command {ack['id']} ended as {sent.outcomes[0]} and as {outcome}")
-        if outcome == "done" and not sent.ran:
-            self.lie(f"{prop_id}'s command {ack['id']} never ran and is said to be done")
-        if outcome == "refused" and sent.ran:
-            self.lie(f"{prop_id}'s command {ack['id']} ran and is said to be refused: {ack['error']}")
-        sent.outcomes.append(outcome)
-
     def _report(self, report: dict[str, Any]) -> None:
         if not report["active"] or report["took_ms"] is None:
             return
@@ -248,6 +226,8 @@ class Audience:
         if named != sorted(CREW):
             self.lie(f"the panic's report names {', '.join(named)}, the crew is {', '.join(CREW)}")
         for prop_id in CREW:
+            if "it has ended" in report["unsafe"].get(prop_id, ""):
+                continue  # by its stop(), as the host stopped
             if not any(
                 each.what == "safe" and each.me.prop_id == prop_id and each.at >= self._life_began
                 for each in self.diary.entries
@@ -263,6 +243,13 @@ class Audience:
     def look(self) -> None:
         """Compare what a subscriber may see now with the truth."""
         now, latched = trio.current_time(), self.latched()
+        if (
+            self.alive
+            and self._subscribed
+            and now - self._subscribed_at > CORRECTION_S
+            and self._taken_over_at == math.inf
+        ):
+            self.unheard = False
         if not self._broker.is_up:
             return
         host_online = self._broker.retained.get(topics.HOST_AVAILABILITY) == b"online"
@@ -281,7 +268,7 @@ class Audience:
         seen_online = availability == "online" and (health.get("presence") is True or host_online)
         heart = self.diary.hearts.get(prop_id)
         stopped_at = self.diary.stopped_at.get(prop_id, -math.inf)
-        if self.calm_s <= 0 or self.unheard:
+        if self.calm_s <= 0 or self.unheard or now < self.slandered_until:
             self._contradicts.pop(prop_id, None)
             self._unseen.pop(prop_id, None)
             return
@@ -310,9 +297,4 @@ class Audience:
             self._contradicts.pop("panic", None)
 
     def look_for_silence(self) -> None:
-        """Every command with an id that reached a host in calm has been answered."""
-        now = trio.current_time()
-        for token, sent in self.sent.items():
-            if sent.heard and sent.id is not None and sent.life == self.life and now - sent.at > ANSWER_S:
-                if not sent.outcomes:
-                    self.lie(f"{sent.prop_id}'s command {token} (id {sent.id}) was never answered")
+        self.calls.look_for_silence(trio.current_time(), self.life)

@@ -14,7 +14,7 @@ from trio.testing import MockClock
 
 from halloween_host import BaseWorker
 from halloween_host.errors import CommandFailed
-from halloween_host.testing import rehearse
+from halloween_host.testing import Show, rehearse
 from worker_host.base import BaseWorker as AsyncioWorker
 
 __all__ = ["transcript"]
@@ -84,30 +84,37 @@ class Legacy(AsyncioWorker):
         self.command(self.prop_id, "close")
 
 
+def _do_something(show: Show, chance: random.Random, number: int) -> None:
+    what, broker = chance.randrange(12), show.broker
+    if not broker.is_up:
+        return
+    match what:
+        case 0 | 1 | 2:
+            show.send("native", "ask", f"q{number}")
+        case 3 | 4:
+            show.send("native", "think", f"t{number}", id=number)
+        case 5:
+            show.send("legacy", "slow", id=number, ttl=5)
+        case 6:
+            show.crash(chance.choice(["native", "legacy"]))
+        case 7:
+            broker.down(for_s=chance.uniform(0.1, 8), forget=chance.random() < 0.5)
+        case 8 if broker.connected:
+            broker.drop(chance.choice(broker.connected))
+        case 9 if broker.connected:
+            broker.cut(chance.choice(broker.connected), for_s=3)
+        case 10:
+            broker.stall(for_s=1)
+        case 11:
+            show.send("native", "fail", id=f"f{number}")
+
+
 async def _show(seed: int) -> str:
     chance = random.Random(f"faults {seed}")
     async with rehearse({"native": Native, "legacy": Legacy, "lamp": BaseWorker}, seed=seed) as show:
         for number in range(40):
             await show.run_for(chance.uniform(0, 4))
-            match chance.randrange(12):
-                case 0 | 1 | 2:
-                    show.broker.is_up and show.send("native", "ask", f"q{number}")
-                case 3 | 4:
-                    show.broker.is_up and show.send("native", "think", f"t{number}", id=number)
-                case 5:
-                    show.broker.is_up and show.send("legacy", "slow", id=number, ttl=5)
-                case 6:
-                    show.crash(chance.choice(["native", "legacy"]))
-                case 7:
-                    show.broker.down(for_s=chance.uniform(0.1, 8), forget=chance.random() < 0.5)
-                case 8:
-                    show.broker.connected and show.broker.drop(chance.choice(show.broker.connected))
-                case 9:
-                    show.broker.connected and show.broker.cut(chance.choice(show.broker.connected), for_s=3)
-                case 10:
-                    show.broker.stall(for_s=1)
-                case 11:
-                    show.broker.is_up and show.send("native", "fail", id=f"f{number}")
+            _do_something(show, chance, number)
         await show.run_for(20)
         show.panic("the end")
         await show.run_for(5)

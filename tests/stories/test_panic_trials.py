@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -21,6 +18,7 @@ from halloween_host import topics
 from halloween_host.latch import LATCH_FILE
 from halloween_host.testing import BrokerEvent, Show, rehearse
 from tests.stories.programs import Book, Plan, plans, worker_of
+from tests.stories.scratch import scratch
 
 #: `just stories` makes it 10,000.
 TRIALS: Final = int(os.environ.get("TRIALS", "100"))
@@ -59,8 +57,7 @@ def test_a_panic_stops_everything(
 async def _trial(
     cast: Sequence[Plan], panic_at: float, commands_at: Sequence[tuple[float, int]], seed: int
 ) -> list[str]:
-    folder = Path(tempfile.mkdtemp(prefix="trial-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
-    try:
+    with scratch() as folder:
         book = Book((folder / LATCH_FILE).exists)
         workers = {f"prop{number}": worker_of(plan, book) for number, plan in enumerate(cast)}
         async with rehearse(workers, state=folder, seed=seed) as show:
@@ -74,8 +71,6 @@ async def _trial(
             trial.judge()
             await trio.sleep(AFTERMATH_S)
             trial.judge_aftermath()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     return book.lies
 
 

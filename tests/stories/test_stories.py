@@ -15,6 +15,9 @@ from tests.stories.theatre import Act, play
 #: `just stories` plays more of them.
 STORIES: Final = int(os.environ.get("STORIES", "60"))
 
+#: Lines of the transcript of a story with a lie.
+SHOWN: Final = 60
+
 props = st.sampled_from(CREW)
 #: The host's own connection, and those of its props that have one.
 connections = st.sampled_from(("", "coffin", "fogger"))
@@ -78,6 +81,10 @@ class Story(RuleBasedStateMachine):
     def kill_host(self, away_s: float) -> None:
         self._goes_on("kill_host", away_s)
 
+    @rule(away_s=st.sampled_from((0.1, 30.0)))
+    def rival(self, away_s: float) -> None:
+        self._goes_on("rival", away_s)
+
     @rule(who=connections, lose_acks=st.booleans())
     def drop(self, who: str, lose_acks: bool) -> None:
         self._goes_on("drop", who, lose_acks)
@@ -98,6 +105,10 @@ class Story(RuleBasedStateMachine):
     def refuse(self, prop: str) -> None:
         self._goes_on("refuse", prop)
 
+    @rule(for_s=st.sampled_from((1.0, 10.0, 40.0)))
+    def lock_out(self, for_s: float) -> None:
+        self._goes_on("lock_out", for_s)
+
     @rule(prop=props, word=st.sampled_from(("online", "offline")))
     def slander(self, prop: str, word: str) -> None:
         self._goes_on("slander", prop, word)
@@ -106,7 +117,8 @@ class Story(RuleBasedStateMachine):
         if self.story:
             played = play(self.story)
             if played.lies:
-                raise AssertionError("\n".join(("a lie:", *played.lies, "the story:", *map(repr, self.story))))
+                told = ("a lie:", *played.lies, "the story:", *map(repr, self.story), "its end:")
+                raise AssertionError("\n".join((*told, *played.transcript.splitlines()[-SHOWN:])))
 
 
 TestStory = Story.TestCase

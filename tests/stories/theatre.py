@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -15,11 +13,13 @@ from trio.testing import MockClock
 
 from halloween_host import topics
 from halloween_host.commands import encode_command
-from halloween_host.testing import Show, StageBroker, rehearse
+from halloween_host.testing import Show, StageBroker, StageClient, rehearse
 from halloween_host.testing._seed import EPOCH
 from halloween_host.testing._time import virtual_time
-from tests.stories.audience import CALM_S, CLIENT_ID, Audience, Sent
+from tests.stories.audience import CALM_S, CLIENT_ID, Audience
+from tests.stories.calls import Call
 from tests.stories.crew import cast
+from tests.stories.scratch import scratch
 
 __all__ = ["Act", "Played", "play"]
 
@@ -59,8 +59,9 @@ class _Ends(Exception):
 class Theatre:
     """Each method is an act; what cannot happen now does not."""
 
-    def __init__(self, broker: StageBroker, audience: Audience) -> None:
+    def __init__(self, broker: StageBroker, audience: Audience, later: trio.Nursery) -> None:
         self.broker = broker
+        self._later = later
         self.audience = audience
         self.show: Show
         self.away_s = 0.0
@@ -83,8 +84,9 @@ class Theatre:
         id_ = f"id-{token}" if with_id else None
         ts = None if ttl is None else round(EPOCH + self.show.now - age_s, 3)
         expires_at = math.inf if ttl is None else now - age_s + ttl + 0.001
-        self.audience.sent[token] = sent = Sent(prop_id, action, now, self.audience.life, id_, expires_at, retain)
-        sent.heard = self.audience.calm_s > 0 and self.audience._subscribed and not retain
+        heard = self.audience.reachable and not retain
+        call = Call(prop_id, action, now, self.audience.life, id_, expires_at, retain, heard)
+        self.audience.calls.made(token, call)
         payload = encode_command(action, token, id=id_, ts=ts, ttl=ttl)
         topic = topics.command(prop_id)
         if with_id and not retain:
@@ -128,6 +130,15 @@ class Theatre:
             self.broker.drop(identifier)
         raise _Killed
 
+    async def rival(self, away_s: float) -> None:
+        """Another host takes our client id over, and leaves after a moment."""
+        if self.audience.reachable and self._client("") is not None:
+            self.audience.taken_over()
+            async with StageClient(self.broker, identifier=CLIENT_ID):
+                await trio.sleep(0.5)
+            self.away_s = away_s
+            raise _Ends
+
     async def drop(self, who: str, lose_acks: bool) -> None:
         if (name := self._client(who)) is not None:
             self.audience.disturbed(-CALM_S + 0.5)
@@ -164,14 +175,25 @@ class Theatre:
             self._refused.add(name)
             self.broker.refuse(name, 135)
 
+    async def lock_out(self, for_s: float) -> None:
+        """The broker lets the host's own connection in no more for a while; its props' are there."""
+        if (name := self._client("")) is not None:
+            self.audience.link_lost()
+            self.broker.refuse(CLIENT_ID, 135)
+            self.broker.drop(name)
+            self._later.start_soon(self._let_in, for_s)
+
+    async def _let_in(self, after_s: float) -> None:
+        await trio.sleep(after_s)
+        self.broker.refuse(CLIENT_ID, None)
+
     async def slander(self, prop_id: str, word: str) -> None:
         """A stranger says what is not true; the host corrects it three times a minute."""
         now = trio.current_time()
         said = [each for each in self._slandered.get(prop_id, []) if now - each < 61]
-        if self.broker.is_up and len(said) < CORRECTED:
+        if self.broker.is_up and self.audience.reachable and len(said) < CORRECTED:
             self._slandered[prop_id] = [*said, now]
-            self.audience.disturbed(-CALM_S + 3)
-            self.audience.slandered_until = now + 3
+            self.audience.slandered(now)
             self.broker.publish(topics.availability(prop_id), word, 1, True)
 
     def _client(self, who: str) -> str | None:
@@ -185,24 +207,18 @@ def play(story: Sequence[Act], *, seed: int = 0) -> Played:
 
 
 async def _play(story: Sequence[Act], seed: int) -> Played:
-    folder = Path(tempfile.mkdtemp(prefix="story-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
     transcripts: list[str] = []
-    try:
+    with scratch() as folder:
         async with StageBroker() as broker, trio.open_nursery() as nursery:
             audience = Audience(broker, folder)
-            theatre = Theatre(broker, audience)
+            theatre = Theatre(broker, audience, nursery)
             nursery.start_soon(_look_on, audience)
             acts = list(story)
-            while True:
-                went_on = await _live(theatre, acts, folder, seed, transcripts)
-                if not went_on:
-                    break
+            while await _live(theatre, acts, folder, seed, transcripts):
                 async with virtual_time(say=lambda text: None):
                     await trio.sleep(theatre.away_s)
                     audience.look()
             nursery.cancel_scope.cancel()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     return Played(audience.lies, "\n".join(transcripts))
 
 
@@ -242,9 +258,7 @@ async def _live(theatre: Theatre, acts: list[Act], folder: Path, seed: int, tran
 
 async def _settle(theatre: Theatre) -> None:
     audience = theatre.audience
-    while audience.calm_s < 0:
-        await trio.sleep(1 - audience.calm_s)
-    await trio.sleep(30)
+    await trio.sleep(max(0.0, -audience.calm_s) + 30)
     audience.look()
     audience.look_for_silence()
 
