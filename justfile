@@ -34,7 +34,7 @@ fmt: setup-dev
     .venv/bin/ruff check --fix-only .
     .venv/bin/ruff format .
 
-# Play 2,000 stories and 10,000 panic trials on the rehearsal stage (half an hour; `just stories -k panic`).
+# Play 2,000 stories and 10,000 panic trials on the rehearsal stage (some twenty minutes; `just stories -k panic`).
 [no-exit-message]
 @stories *options: setup-dev
     STORIES=2000 TRIALS=10000 exec .venv/bin/python -m pytest -s tests/stories "$@"

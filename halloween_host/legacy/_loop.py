@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager, suppress
 from contextvars import Context
-from functools import partial
 from typing import Any, Final, NoReturn, TypeVar
 
 import outcome
@@ -52,7 +51,7 @@ class GuestLoop(SteppedLoop):
         #: Seconds that what runs here gets to end when whoever opened the loop leaves.
         self.grace_s = GRACE_S
         self._most_threads = threads
-        self.on_crash: Callable[[BaseException], None] = _ignore
+        self.on_crash: Callable[[BaseException], None] = lambda error: None
         #: Every pool of threads that runs this worker's code.
         self.pools: list[WorkerThreads] = []
         self._own_threads: WorkerThreads | None = None
@@ -173,7 +172,7 @@ class GuestLoop(SteppedLoop):
         for task in tasks:
             if not task.done():
                 ended = trio.Event()
-                task.add_done_callback(partial(_set, ended))
+                task.add_done_callback(lambda _, ended=ended: ended.set())  # type: ignore[misc] # mypy infers no default
                 await ended.wait()
 
     def unfinished(self) -> list[asyncio.Task[Any]]:
@@ -297,11 +296,3 @@ async def _kept(coroutine: Coroutine[Any, Any, T]) -> outcome.Outcome[T]:
         return outcome.Value(await coroutine)
     except (SystemExit, KeyboardInterrupt) as error:
         return outcome.Error(error)
-
-
-def _set(event: trio.Event, _: object) -> None:
-    event.set()
-
-
-def _ignore(error: BaseException) -> None:
-    """Until somebody sets `on_crash`."""

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import attrs
+
 from tests.end_to_end.process import HostProcess
 from tests.mosquitto import Line, Listener, Mosquitto
 
@@ -25,14 +27,19 @@ def holding(*parts: str) -> Callable[[Line], bool]:
 
 def telling(topic: str, **facts: object) -> Callable[[Line], bool]:
     """What a listener expects: a JSON object on `topic` that has these facts, and any others."""
+    return _Telling(topic, facts)
 
-    def tells(line: Line) -> bool:
-        if line.topic != topic or not line.payload.startswith(b"{"):
+
+@attrs.frozen
+class _Telling:  # no closure: a failure shows what was expected
+    topic: str
+    facts: dict[str, object]
+
+    def __call__(self, line: Line) -> bool:
+        if line.topic != self.topic or not line.payload.startswith(b"{"):
             return False
         told = json.loads(line.payload)
-        return all(key in told and told[key] == value for key, value in facts.items())
-
-    return tells
+        return all(key in told and told[key] == value for key, value in self.facts.items())
 
 
 def heard_of(listener: Listener, prop_id: str) -> list[str]:
