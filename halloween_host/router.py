@@ -12,7 +12,6 @@ from halloween_host import topics
 from halloween_host.commands import Command, parse_command
 from halloween_host.errors import CommandError, did_you_mean
 from halloween_host.mqtt import Message
-from halloween_host.reporter import Reporter
 from halloween_host.worker import Arrival
 
 __all__ = ["BATCHES", "Recipient", "Router", "arrival_of"]
@@ -49,10 +48,9 @@ def arrival_of(message: Message, command: Command | CommandError | None) -> Arri
 class Router:
     """`recipients` maps each worker's prop id to where its commands go."""
 
-    def __init__(self, recipients: Mapping[str, Recipient], reporter: Reporter) -> None:
+    def __init__(self, recipients: Mapping[str, Recipient]) -> None:
         self._recipients = {topics.command(prop_id): recipient for prop_id, recipient in recipients.items()}
-        self._prop_ids = {topics.command(prop_id): prop_id for prop_id in recipients}
-        self._reporter = reporter
+        self._prop_ids = tuple(recipients)
         self._strangers: set[str] = set()
 
     async def run(self, batches: trio.MemoryReceiveChannel[Sequence[Message]]) -> None:
@@ -70,12 +68,7 @@ class Router:
             self._mention_stranger(topic)
             return
         if message.retain and not message.payload:
-            return  # somebody deletes a retained command, as the line below advises
-        if message.retain:
-            # It would fire the prop again at every reconnect.
-            fix = f"delete it: mosquitto_pub -t {topic} -r -n"
-            self._reporter.error(self._prop_ids[topic], f"a retained command was refused; {fix}")
-            return
+            return  # somebody deletes a retained command, as its refusal advises
         command: Command | CommandError
         try:
             command = parse_command(bytes(message.payload))
@@ -92,5 +85,5 @@ class Router:
         if parsed is None or parsed.kind != "cmd":
             _log.warning("a message on a topic that is nobody's was ignored", topic=topic)
         else:
-            hint = did_you_mean(parsed.prop_id, self._prop_ids.values())
+            hint = did_you_mean(parsed.prop_id, self._prop_ids)
             _log.info(f"a command for {parsed.prop_id!r}, which has no worker here{hint}", topic=topic)

@@ -130,7 +130,7 @@ class Tree:
                 if self.panic.latched is not None:
                     workers.start_soon(self.panic.resume)
                 async with trio.open_nursery() as doors:
-                    doors.start_soon(Router(self.supervisors, self._reporter).run, self._batches)
+                    doors.start_soon(Router(self.supervisors).run, self._batches)
                     doors.start_soon(self._tell_uptime)
                     task_status.started()
                     await self._stop.wait()

@@ -89,6 +89,10 @@ class Dispatcher:
                 request.answer_to(Address(f"{arrival.topic.removesuffix('/cmd')}/ack"))
             self.refuse(request, error.reason)
             return
+        if arrival.retain:  # it would fire the prop again at every reconnect
+            fix = f"delete it: mosquitto_pub -t {arrival.topic} -r -n"
+            self.refuse(request, f"a retained command was refused; {fix}")
+            return
         if self._answers.again(command.id, address):
             return
         if isinstance(command, Command):
