@@ -11,7 +11,6 @@ from halloween_host.commands import Command
 from halloween_host.errors import CommandError
 from halloween_host.mqtt import Message, PacketTypes, Properties, Topic
 from halloween_host.outbox import Outbox
-from halloween_host.reporter import Reporter
 from halloween_host.router import Router
 from halloween_host.worker import Arrival
 
