@@ -44,6 +44,11 @@ fmt: setup-dev
 @asyncio-suite *options: setup-dev
     exec .venv/bin/python -m tests.legacy.cpython_suite "$@"
 
+# Measure how long a night takes on the rehearsal stage: 5 hours, 50 props, 100,000 messages.
+[no-exit-message]
+@bench-stage *options: setup-dev
+    exec .venv/bin/python -m benchmarks.stage "$@"
+
 # Measure on a mosquitto how fast 50 workers stop: panic, crash, SIGKILL (`just bench-stop --panics 50`).
 [no-exit-message]
 @bench-stop *options: setup-dev mosquitto
