@@ -225,7 +225,7 @@ async def test_a_contested_link_never_hurries(autojump_clock: MockClock) -> None
     link = Rehearsed(*[(MqttError("the broker closed the connection"), 0.1)] * 12)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(link.run)
-        await trio.sleep(1)
+        await trio.sleep(1.5)
         assert len(link.tries) == 3
         for _ in range(10):
             link.hurry()

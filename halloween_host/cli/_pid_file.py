@@ -110,7 +110,8 @@ def _check_process(pid: int, path: Path) -> None:
                 f"process {pid} of {path} cannot be seen from here; does the host run in a container?"
             ) from None
         return
-    if b"halloween" not in words:
+    # by what it runs, not where it lies: any Python of /opt/halloween/.venv has that in its path
+    if not any(b"halloween" in word.rpartition(b"/")[2] for word in words.split(b"\0")):
         raise NoHostHere(f"process {pid} of {path} is no host as seen from here; does the host run in a container?")
     if not listens(facts):
         raise NoHostHere(f"the host, process {pid} of {path}, does not listen for SIGUSR1 yet: it got none")

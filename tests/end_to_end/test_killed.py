@@ -61,6 +61,7 @@ async def test_the_next_host_says_what_is_true_now(haunt: Haunt, broker: Mosquit
     async with broker.listen("halloween/#") as listener, haunt.host(broker) as host:
         for prop in ("lamp", "broken"):
             await listener.expect(beginning(f'halloween/{prop}/status/health {{"state":"online"'), within_s=30)
+            await listener.expect(f"halloween/{prop}/status/availability online", within_s=30)
         await killed(host)
     async with broker.listen("halloween/+/status/#") as listener:
         await listener.expect("halloween/lamp/status/availability offline")
