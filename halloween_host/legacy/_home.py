@@ -283,7 +283,8 @@ class LegacyHome:
         error, task = context.get("exception"), context.get("task") or context.get("future")
         name = str(context.get("message", "asyncio"))
         if isinstance(task, asyncio.Task):
-            name = f"task {name_of_coroutine(task.get_coro())}"
+            given = task.get_name()  # start, safe, …: ours have one, asyncio's own names tell nothing
+            name = f"task {name_of_coroutine(task.get_coro())}" if given.startswith("Task-") else given
         if isinstance(error, SystemExit | KeyboardInterrupt):
             return  # it left the iteration, and `on_crash` said so
         if error is not None:
