@@ -37,6 +37,12 @@ SHARED_S: Final = 0.5
 #: After so many calls of paho's parser other tasks get a turn.
 TURN: Final = 256
 
+
+def shared_due_s(due_s: float, now: float) -> float:
+    """Seconds from `now` on its clock to the first whole multiple of `SHARED_S` that is not before `due_s` seconds from now."""
+    return math.ceil((now + due_s) / SHARED_S) * SHARED_S - now
+
+
 Pump = Callable[[Any], Coroutine[Any, Any, None]]
 
 
@@ -200,7 +206,7 @@ class Pumps:
                 return
             before = time.monotonic()
             if self.paho.keepalive >= SHARED_FROM_S:  # later by SHARED_S at most: a broker waits for 1.5 × keep-alive
-                due_s = math.ceil((before + due_s) / SHARED_S) * SHARED_S - before
+                due_s = shared_due_s(due_s, before)
             await self._ended_within(max(due_s, 0.01))
             if time.monotonic() - before > due_s + LATE_S:
                 # This thread was blocked meanwhile: the broker's answer may lie in the socket, let it be read first.
