@@ -27,6 +27,8 @@ SHORT_IN_A_ROW: Final = 3
 #: A connection that lasted less than this is followed by a pause of at most that; both in seconds.
 MOMENT_S: Final = 1.0
 GIVE_WAY_S: Final = 0.4
+#: Seconds in which the broker answers, when it is there.
+PROBE_S: Final = 1.0
 #: The same trouble is said again after this many seconds, with the number of tries.
 REPEAT_S: Final = 60.0
 
@@ -109,12 +111,25 @@ class Link:
                     return
                 if lasted_s == -math.inf and self._fall_back(error):
                     continue
-                self._judge(error, lasted_s)
+                rival = -math.inf < lasted_s < SHORT_S and await self._broker_lives()
+                self._judge(error, lasted_s, rival=rival)
                 attempt = 0 if lasted_s > -math.inf and not self._contested else attempt + 1
             if connected_at < math.inf:
                 self._hurry = trio.Event()  # what was said of that connection spares the next one no wait
-            with trio.move_on_after(self._delay_s(attempt, lasted_s)):
+            with trio.move_on_after(self._delay_s(attempt, lasted_s, rival=rival)):
                 await self._hurry.wait()
+
+    async def _broker_lives(self) -> bool:
+        """Whether it answers another client id: then our short connection was cut by somebody, and not by the broker's end."""
+        with trio.move_on_after(PROBE_S):
+            try:
+                async with self._dial(f"{self._client_id}/probe", self._protocol, None):
+                    return True
+            except MqttCodeError:  # a refusal is an answer too
+                return True
+            except MqttError:
+                return False
+        return False
 
     def hurry(self) -> None:
         """The broker is there: whoever waits for the next try need not."""
@@ -153,14 +168,14 @@ class Link:
             _log.info(f"{self._name}the broker speaks no MQTT 5, MQTT 3.1.1 it is", broker=self.address)
         return True
 
-    def _judge(self, error: MqttError, lasted_s: float) -> None:
+    def _judge(self, error: MqttError, lasted_s: float, *, rival: bool) -> None:
         """Say what happened, and tell a rival for our client id from a broker that is away."""
         connected = lasted_s > -math.inf
+        # A broker that is not there breaks the row: a rival does not take it away.
+        self._short = self._short + 1 if rival else 0
         if not connected and self._failed is not None:
             self._failed(error)
             return
-        # A try that failed breaks the row: a rival does not take the broker away.
-        self._short = self._short + 1 if connected and lasted_s < SHORT_S else 0
         if lasted_s > CONTESTED_CAP_S:
             self._contested = False
         if connected and self._contested and self._failed is not None:
@@ -178,13 +193,13 @@ class Link:
             fix = "give each host its own MQTT_CLIENT_ID"
             _log.error(f"{self._name}another client uses our client id {self._client_id!r} ({evidence}); {fix}")
 
-    def _delay_s(self, attempt: int, lasted_s: float) -> float:
+    def _delay_s(self, attempt: int, lasted_s: float, *, rival: bool) -> float:
         if self._contested:
             return full_jitter(attempt + 4, base_s=1.0, cap_s=CONTESTED_CAP_S, random=self._random)
         if lasted_s > -math.inf:
             # A broker that merely restarted is joined again at once. Cut after a moment, we give way for one: where two hosts
             # throw each other out, the newer one gets to sign, and the older one to read it.
-            return 0.0 if lasted_s >= MOMENT_S else GIVE_WAY_S * (0.25 + 0.75 * self._random())
+            return 0.0 if lasted_s >= MOMENT_S or not rival else GIVE_WAY_S * (0.25 + 0.75 * self._random())
         return full_jitter(attempt, cap_s=BACKOFF_CAP_S, random=self._random)
 
     def _say(self, text: str) -> None:

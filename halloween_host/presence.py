@@ -151,7 +151,7 @@ class Presence:
         """Close the connection by DISCONNECT once the last word is out; the will is not sent then."""
         self._leaving = True
         self._news.set()
-        if not self.present:
+        if self._client is None:  # it speaks over the host, or the will did
             self.gone.set()
 
     def link_up(self, *, said_anew: bool = False) -> None:
@@ -192,6 +192,8 @@ class Presence:
                 await self._speak(client)
                 nursery.cancel_scope.cancel()
         except BaseException:
+            if self._leaving:
+                self.gone.set()
             self.out = False  # the will stands there now: no witness shall take it for somebody else's
             raise
         self.gone.set()

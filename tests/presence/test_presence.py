@@ -110,7 +110,8 @@ async def test_a_connection_that_is_torn_out_is_spoken_for_by_its_will(autojump_
         assert seen[2:] == ["disconnect", "will offline"]
         assert broker.retained[AVAILABILITY] == b"offline"
         await trio.sleep(0.5)  # cut after a moment, it gives way for one
-        assert seen[4:] == ["connect", "publish online"]
+        # the probe first: the broker is there, so somebody else may have cut us
+        assert seen[4:] == ["connect", "disconnect left", "connect", "publish online"]
 
 
 async def test_a_word_that_a_will_replaced_is_not_out(autojump_clock: MockClock) -> None:

@@ -84,7 +84,7 @@ async def test_a_hosts_connection_that_blinks_takes_no_prop_offline() -> None:
         show.broker.drop(HOST)
         await show.run_for(10)
         assert {word for word in words(events) if "offline" in word} == set()
-        assert [event.identifier for event in events if event.kind == "connect"] == [HOST]
+        assert [event.identifier for event in events if event.kind == "connect"] == [f"{HOST}/probe", HOST]
 
 
 @rehearsal
