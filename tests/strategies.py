@@ -177,3 +177,7 @@ _json_objects = st.dictionaries(_keys, json_values, max_size=4).map(lambda value
 config_texts = (
     _soup | _yaml_lines | _json_objects | st.builds(_spliced, _json_objects, _bits, st.integers(0)) | utf8_text
 )
+
+_BITS = b'{"action": |"args": |"ping"|ping| |{|}|[|]|,|5|NaN|\\ud800|_|-'.split(b"|")
+#: Bytes made of what commands are made of.
+near_commands = st.lists(st.sampled_from([*_BITS, b"\xff"]), max_size=12).map(b"".join)

@@ -21,10 +21,7 @@ from halloween_host.commands import (
     remaining_s,
 )
 from halloween_host.errors import CommandError, PayloadError
-from tests.strategies import Colour, Lamp, actions, json_values, utf8_text
-
-_BITS = b'{"action": |"args": |"ping"|ping| |{|}|[|]|,|5|NaN|\\ud800|_|-'.split(b"|")
-near_commands = st.lists(st.sampled_from([*_BITS, b"\xff"]), max_size=12).map(b"".join)
+from tests.strategies import Colour, Lamp, actions, json_values, near_commands, utf8_text
 
 
 @given(st.binary() | near_commands | utf8_text.map(str.encode))

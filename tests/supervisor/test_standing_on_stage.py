@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Final
 
 import trio
 
-from halloween_host import BaseWorker, topics
+from halloween_host import BaseWorker
 from halloween_host.testing import Show, rehearsal, rehearse
-
-HEALTH: Final = topics.health("coffin")
-EPOCH: Final = 1_793_469_600.0
+from tests.supervisor.bench import HEALTH
 
 
 class Slow(BaseWorker):
