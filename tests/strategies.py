@@ -23,6 +23,7 @@ __all__ = [
     "hints",
     "json_scalars",
     "json_values",
+    "near_commands",
     "payload_values",
     "prop_ids",
     "topic_keys",
