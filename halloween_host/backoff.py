@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random as _random
-from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -36,7 +35,7 @@ class RestartBudget:
     limit: int = 5
     window_s: float = 60.0
     random: Callable[[], float] = attrs.field(default=_random.random, kw_only=True, repr=False)
-    _crashes: deque[float] = attrs.field(factory=deque, init=False)
+    _crashes: list[float] = attrs.field(factory=list, init=False)
     _spent: bool = attrs.field(default=False, init=False)
 
     def spend(self, now: float) -> bool:
@@ -45,7 +44,7 @@ class RestartBudget:
         if lived_long:
             self._spent = False
         while self._crashes and now - self._crashes[0] >= self.window_s:
-            self._crashes.popleft()
+            del self._crashes[0]
         self._crashes.append(now)
         self._spent = self._spent or len(self._crashes) > self.limit
         return not self._spent

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 import threading
-from collections.abc import Sequence
+from functools import partial
 from typing import Final, Protocol
 
-import attrs
 import structlog
 import trio
 
@@ -26,8 +24,9 @@ from halloween_host.mqtt import (
     SubscribeOptions,
 )
 from halloween_host.outbox import Outbox, Post
+from halloween_host.sign import Sign, Signature
 
-__all__ = ["Bridge", "Doorbell", "Owner", "Signature", "expire_commands"]
+__all__ = ["Bridge", "Doorbell", "Owner", "Routes", "expire_commands"]
 
 #: Publishes that wait for their PUBACK at most; beyond it the outbox waits, where commands age and values fold.
 IN_FLIGHT: Final = 1_000
@@ -43,13 +42,21 @@ class Doorbell:
     """Rung from any thread; whoever waits took `event` before looking whether there is something to do."""
 
     def __init__(self) -> None:
-        self.event = trio.Event()
+        self._event = trio.Event()
+        self._taken = False
         self._token = trio.lowlevel.current_trio_token()
         self._thread = threading.get_ident()
 
+    @property
+    def event(self) -> trio.Event:
+        """Set at the next ring."""
+        self._taken = True
+        return self._event
+
     def ring(self) -> None:
         if threading.get_ident() == self._thread:
-            self._ring()
+            if self._taken:
+                self._ring()
             return
         try:
             self._token.run_sync_soon(self._ring, idempotent=True)
@@ -57,18 +64,30 @@ class Doorbell:
             return
 
     def _ring(self) -> None:
-        rung, self.event = self.event, trio.Event()
+        rung, self._event, self._taken = self._event, trio.Event(), False
         rung.set()
 
 
-async def expire_commands(outbox: Outbox, doorbell: Doorbell) -> None:
+async def expire_commands(outbox: Outbox) -> None:
     """Drop commands as they grow too old, also while no broker is there to take any; ends by cancellation."""
+    doorbell = Doorbell()
+    outbox.command_waits = doorbell.ring
     while True:
         rung = doorbell.event
         due = outbox.expire()
         with trio.move_on_at(math.inf if due is None else due):
             await rung.wait()
         await trio.sleep(EXPIRE_EVERY_S)
+
+
+class Routes(Protocol):
+    """Where commands for props go; every call is plain and quick."""
+
+    def route(self, message: Message) -> bool:
+        """Whether it was for a worker of ours, which has it now."""
+
+    def mention_stranger(self, topic: str) -> None:
+        """It was for nobody here."""
 
 
 class Owner(Protocol):
@@ -90,21 +109,13 @@ class Owner(Protocol):
         """Another host surely has our client id now."""
 
 
-@attrs.frozen
-class Signature:
-    """What a host leaves, retained, under its client id: `nonce` is this run's alone, `host` names the machine."""
-
-    nonce: str
-    host: str
-
-
 class Bridge:
     """Serves one connection after another."""
 
     def __init__(
         self,
         outbox: Outbox,
-        batches: trio.MemorySendChannel[Sequence[Message]],
+        router: Routes,
         doorbell: Doorbell,
         owner: Owner,
         asks: Asks,
@@ -115,13 +126,10 @@ class Bridge:
         self.outbox = outbox
         #: Whether the broker took our subscription on the current connection.
         self.subscribed = False
-        self._batches = batches
+        self._router = router
         self._owner = owner
         self._asks = asks
-        self._nonce_topic = topics.nonce(client_id)
-        self._signature = signature
-        self._signed = False
-        self._nonce_is_ours = False
+        self._sign = Sign(client_id, signature, owner.taken_over)
         self._doorbell = doorbell
         self._flushed = trio.Event()
         self._room = trio.Event()
@@ -130,12 +138,12 @@ class Bridge:
 
     async def serve(self, client: AnyClient) -> None:
         """A `Session`: returns never; MqttError when the connection is lost."""
-        self._nonce_is_ours = self._signed
+        self._sign.begin()
         try:
             # Under MQTT 5 a retained command says so also when it comes live (section 3.3.1.3); 3.1.1 hides it then.
             live = SubscribeOptions(qos=1, retainAsPublished=True) if client.protocol is ProtocolVersion.V5 else 1
             await client.subscribe([(topics.ALL_COMMANDS, live), (topics.availability("+"), 1)])
-            await self._watch_nonce(client)
+            await self._sign.watch(client)
             self.subscribed = True
             self._owner.link_up()
             async with trio.open_nursery() as nursery:
@@ -149,6 +157,11 @@ class Bridge:
                 self.subscribed = False
                 self._owner.link_down()
 
+    @property
+    def owed(self) -> int:
+        """Messages that wait, or that the broker has not acknowledged."""
+        return len(self.outbox) + len(self._in_flight)
+
     async def flush(self) -> None:
         """Wait until the broker acknowledged all that the outbox held; never returns while it is away."""
         while not self.subscribed or len(self.outbox) or self._in_flight:
@@ -157,83 +170,55 @@ class Bridge:
             await self._flushed.wait()
 
     async def _receive(self, client: AnyClient) -> None:
-        while True:
-            batch = [each for each in await client.messages.batch() if not self._hear(each)]
-            if batch:
-                await self._batches.send(batch)
+        messages = client.messages
+        messages.sink = self._take
+        try:
+            messages.pour()
+            while True:  # for what is too much for the step that read it
+                await messages.wait()
+                messages.pour()
+        finally:
+            messages.sink = None
 
-    def _hear(self, message: Message) -> bool:
-        """Whether it was for the host itself."""
-        topic = str(message.topic)
-        if topic.endswith("/cmd") and topic != topics.HOST_COMMAND:
-            return False
+    def _take(self, message: Message) -> None:
+        if not self._router.route(message):
+            self._hear(message)
+
+    def _hear(self, message: Message) -> None:
+        """What is no command for a worker."""
+        topic = message.topic
         if topic == topics.HOST_COMMAND:
             self._owner.hear_host_command(message)
-        elif topic == self._nonce_topic:
-            self._read_nonce(message)
-        elif (parsed := topics.parse_topic(topic)) is None:
-            return False
-        elif parsed.kind == "ack":
-            self._asks.hear(parsed.prop_id, message)
-        elif parsed.kind == "status" and parsed.key == "availability":
-            self._owner.hear_availability(parsed.prop_id, bytes(message.payload).decode(errors="replace"))
-        else:
-            return False
-        return True
-
-    def _read_nonce(self, message: Message) -> None:
-        """Another's nonce under our client id is proof that somebody took it over.
-
-        But for a retained one on our first connection: an earlier run of ours left it.
-        """
-        if message.retain and not self._nonce_is_ours:
             return
-        try:
-            signature = json.loads(bytes(message.payload))
-            theirs, where = str(signature["nonce"]), str(signature["host"])
-        except (ValueError, KeyError, TypeError):
-            return  # not written by a host: no proof of anything
-        if theirs != self._signature.nonce:
-            self._owner.taken_over(f"a host on {where!r:.80} published its sign after ours")
+        if topic == self._sign.topic:
+            self._sign.read(message)
+            return
+        parsed = topics.parse_topic(topic)
+        if parsed is not None and parsed.kind == "ack":
+            self._asks.hear(parsed.prop_id, message)
+        elif parsed is not None and parsed.kind == "status" and parsed.key == "availability":
+            self._owner.hear_availability(parsed.prop_id, message.payload.decode(errors="replace"))
+        else:
+            self._router.mention_stranger(topic)
 
     async def _send(self, client: AnyClient) -> None:
         """Availability first and acknowledged, then the outbox in its order."""
         self._publish_all(client, self.outbox.link_up())
         while self._in_flight:
             await self._wait_for_room()
-        await self._sign(client)
+        await self._sign.leave(client)
         while True:
             rung = self._doorbell.event
-            self._publish_all(client, self.outbox.take(BATCH))
+            with client.corked():
+                self._publish_all(client, self.outbox.take(BATCH))
             while len(self._in_flight) >= IN_FLIGHT:
                 await self._wait_for_room()
-            await client.room()
-            if len(self.outbox):
+            if len(self.outbox) or not client.has_room:
+                await client.room()
                 continue
             if not self._in_flight:
                 self._flushed.set()
             await rung.wait()
-
-    async def _watch_nonce(self, client: AnyClient) -> None:
-        try:
-            await client.subscribe(self._nonce_topic, 1)
-        except MqttCodeError as error:
-            self._go_unwatched(client, error)
-
-    async def _sign(self, client: AnyClient) -> None:
-        """Publish our nonce: whoever else connects with our client id reads it, as we read theirs."""
-        signature = json.dumps(attrs.asdict(self._signature))
-        try:
-            await client.publish(self._nonce_topic, signature, qos=1, retain=True)
-            self._signed = True
-        except MqttCodeError as error:
-            self._go_unwatched(client, error)
-
-    def _go_unwatched(self, client: AnyClient, error: MqttCodeError) -> None:
-        """A broker that forbids us the nonce is no reason to do without the broker."""
-        if not client.connected:
-            raise error
-        _log.warning(f"a second host with our client id would not be noticed: {error}")
 
     async def _wait_for_room(self) -> None:
         self._room = trio.Event()
@@ -261,19 +246,19 @@ class Bridge:
         elif post.correlation is not None:
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call] # paho's
             properties.CorrelationData = post.correlation
-        number = self._number = self._number + 1
-        if post.qos:
-            self._in_flight[number] = post
-
-        def done(receipt: Receipt) -> None:
-            self._done(number, post, receipt)
-
+        number = done = None
+        if post.qos or post.out is not None:
+            number = self._number = self._number + 1
+            done = partial(self._done, number, post)
+            if post.qos:
+                self._in_flight[number] = post
         try:
             client.publish_nowait(post.topic, post.payload, post.qos, post.retain, properties, on_done=done)
         except (MqttCodeError, ValueError, TypeError) as error:  # no broker would take it: too large, no such QoS
             if isinstance(error, MqttCodeError) and not client.connected:
                 raise  # no word on the message: it is how the connection ended
-            self._in_flight.pop(number, None)
+            if number is not None:
+                self._in_flight.pop(number, None)
             _log.error(f"not published: {error}", worker=post.prop_id)
 
     def _done(self, number: int, post: Post, receipt: Receipt) -> None:

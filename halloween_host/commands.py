@@ -6,7 +6,8 @@ import json
 import sys
 import unicodedata
 from contextlib import suppress
-from typing import Any, Final
+from functools import lru_cache
+from typing import Any, Final, NoReturn
 
 import attrs
 
@@ -32,54 +33,40 @@ MAX_ID_CHARS: Final = 128
 DEFAULT_TTL_S: Final = 5.0
 #: Seconds that a sender's clock may be ahead of ours.
 MAX_SKEW_S: Final = 30.0
+#: Actions remembered as good or bad: the same few come again and again.
+ACTIONS_KEPT: Final = 1_024
 
 _FORMS: Final = 'send "ping hello" or {"action": "ping", "args": "hello"}'
 _READ_AS_UNDERSCORE: Final = str.maketrans("-/", "__")
 
 
-def _is_action(_instance: object, _attribute: object, action: Any) -> None:
-    if not isinstance(action, str):
-        raise CommandError(f"an action is text, got {_shown(action)}")
-    if len(action) > MAX_ACTION_CHARS:
-        raise CommandError(f"{action[:20]!r}… is no action: {len(action):,} characters, at most {MAX_ACTION_CHARS}")
-    if action.startswith("_"):
-        raise CommandError(f"{action!r} is no action: it starts with '_' (or '-' or '/')")
-    if not action.isidentifier():
-        raise CommandError(f"{action!r} is no action: letters, digits and '_', no digit first; {_FORMS}")
-
-
-def _is_id(_instance: object, _attribute: object, id_: Any) -> None:
-    if id_ is not None and (isinstance(id_, bool) or not isinstance(id_, str | int | float)):
-        raise CommandError(f"an id is text or a number, got {_shown(id_)}")
-    # not str() of any number: Python refuses to write a very long one
-    if (isinstance(id_, int) and abs(id_) >= 10**MAX_ID_CHARS) or len(str(id_)) > MAX_ID_CHARS:
-        raise CommandError(f"an id has at most {MAX_ID_CHARS} characters")
-
-
-def _is_seconds(_instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
-    if value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= sys.float_info.max:
-        raise CommandError(f"{attribute.name!r} is seconds, a number of 0 or more, got {_shown(value)}")
-
-
-@attrs.frozen
+@attrs.define  # frozen, making one would take twice as long, and there is one a message
 class Command:
     """What a worker is asked to do. `action` is a Python identifier without a leading ``_``; `args` is any JSON value.
 
     With an `id` its outcome is told in acks, and it runs once however often it comes. `ts` is when it was sent (Unix seconds),
-    `ttl` how many seconds it is worth something.
+    `ttl` how many seconds it is worth something. Not to be changed.
 
     Raises:
         CommandError: when `action` is no such identifier, `id` no text or number of at most `MAX_ID_CHARS` characters, `ts` or
             `ttl` no number of 0 or more.
     """
 
-    action: str = attrs.field(validator=_is_action)
+    action: str
     args: object = None
-    id: str | int | float | None = attrs.field(default=None, validator=_is_id)
-    ts: float | None = attrs.field(default=None, validator=_is_seconds)
-    ttl: float | None = attrs.field(default=None, validator=_is_seconds)
+    id: str | int | float | None = None
+    ts: float | None = None
+    ttl: float | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if not isinstance(self.action, str) or len(self.action) > MAX_ACTION_CHARS or not _is_action(self.action):
+            _refuse_action(self.action)
+        if self.id is not None:
+            _check_id(self.id)
+        if self.ts is not None:
+            _check_seconds("ts", self.ts)
+        if self.ttl is not None:
+            _check_seconds("ttl", self.ttl)
 
     @property
     def text(self) -> str | None:
@@ -104,6 +91,8 @@ def parse_command(payload: bytes) -> Command:
         text = payload.decode()
     except UnicodeDecodeError as error:
         raise CommandError(f"payload is not UTF-8: byte 0x{payload[error.start]:02x} at {error.start}") from None
+    if text[:1] == "{":
+        return _parse_object(text)
     words = text.removesuffix("\n").removesuffix("\r").split(None, 1)
     if not words:
         raise CommandError(f"empty payload; {_FORMS}")
@@ -155,10 +144,39 @@ def remaining_s(command: Command, now: float) -> float | None:
 
 def _read(action: str) -> str:
     if not isinstance(action, str):
-        return action  # the validator says what it is
-    action = action.translate(_READ_AS_UNDERSCORE)
-    # As Python reads identifiers (reference, 2.3), so that an accent typed on a Mac finds its do_ method.
-    return action if action.isascii() else unicodedata.normalize("NFKC", action)
+        return action  # `Command` says what it is
+    if not action.isascii():
+        # As Python reads identifiers (reference, 2.3), so that an accent typed on a Mac finds its do_ method.
+        return unicodedata.normalize("NFKC", action.translate(_READ_AS_UNDERSCORE))
+    return action if action.isidentifier() else action.translate(_READ_AS_UNDERSCORE)
+
+
+@lru_cache(ACTIONS_KEPT)
+def _is_action(action: str) -> bool:
+    return action.isidentifier() and not action.startswith("_")
+
+
+def _refuse_action(action: Any) -> NoReturn:
+    if not isinstance(action, str):
+        raise CommandError(f"an action is text, got {_shown(action)}")
+    if len(action) > MAX_ACTION_CHARS:
+        raise CommandError(f"{action[:20]!r}… is no action: {len(action):,} characters, at most {MAX_ACTION_CHARS}")
+    if action.startswith("_"):
+        raise CommandError(f"{action!r} is no action: it starts with '_' (or '-' or '/')")
+    raise CommandError(f"{action!r} is no action: letters, digits and '_', no digit first; {_FORMS}")
+
+
+def _check_id(id_: Any) -> None:
+    if isinstance(id_, bool) or not isinstance(id_, str | int | float):
+        raise CommandError(f"an id is text or a number, got {_shown(id_)}")
+    # not str() of any number: Python refuses to write a very long one
+    if (isinstance(id_, int) and abs(id_) >= 10**MAX_ID_CHARS) or len(str(id_)) > MAX_ID_CHARS:
+        raise CommandError(f"an id has at most {MAX_ID_CHARS} characters")
+
+
+def _check_seconds(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= sys.float_info.max:
+        raise CommandError(f"{name!r} is seconds, a number of 0 or more, got {_shown(value)}")
 
 
 def _parse_object(text: str) -> Command:
@@ -169,22 +187,23 @@ def _parse_object(text: str) -> Command:
     except ValueError as error:
         raise CommandError(str(error)) from None
     try:
-        return _command_of(data)
+        action = data.get("action")
+        if not isinstance(action, str):
+            _refuse_object(data)
+        return Command(_read(action), data.get("args"), data.get("id"), data.get("ts"), data.get("ttl"))
     except CommandError as error:
         with suppress(CommandError):
-            _is_id(None, None, id_ := data.get("id"))
+            if (id_ := data.get("id")) is not None:
+                _check_id(id_)
             error.id = id_
         raise
 
 
-def _command_of(data: dict[str, Any]) -> Command:
-    action = data.get("action")
-    if "action" not in data:
-        keys = ", ".join(repr(key)[:40] for key in list(data)[:5])
-        raise CommandError(f"the JSON object has no 'action', only {keys or 'nothing'}; {_FORMS}")
-    if not isinstance(action, str):
-        raise CommandError(f"'action' must be text, got {_shown(action)}")
-    return Command(_read(action), data.get("args"), data.get("id"), data.get("ts"), data.get("ttl"))
+def _refuse_object(data: dict[str, Any]) -> NoReturn:
+    if "action" in data:
+        raise CommandError(f"'action' must be text, got {_shown(data['action'])}")
+    keys = ", ".join(repr(key)[:40] for key in list(data)[:5])
+    raise CommandError(f"the JSON object has no 'action', only {keys or 'nothing'}; {_FORMS}")
 
 
 def _shown(value: object) -> str:

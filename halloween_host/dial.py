@@ -36,6 +36,7 @@ def open_dial(broker: BrokerSettings) -> Dial:
         "tls_context": ssl.create_default_context(cafile=broker.ca_file) if broker.tls else None,
         "transport": broker.transport,
         "keepalive": broker.keepalive_s,
+        "fast_path": None if broker.fast_path else False,  # the process's environment may forbid it too
         "timeout": CONNECT_TIMEOUT_S,
     }
     host, port = broker.host, broker.port

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import structlog
 
 from halloween_host import legacy, topics
-from halloween_host.ears import Ear
+from halloween_host.ears import Ear, Ears
 from halloween_host.link import Link, Session
 from halloween_host.loader import WorkerSpec
+from halloween_host.mqtt import Message
 from halloween_host.native import open_native_home
 from halloween_host.presence import HostVoice, Presence, Voice, will_of
 from halloween_host.router import arrival_of
@@ -19,7 +20,10 @@ from halloween_host.worker import Blueprint, HomeFactory, Hooks
 
 __all__ = ["Crew", "MakeLink"]
 
-_HOMES: Final[Mapping[str, HomeFactory]] = {"native": open_native_home, "legacy": legacy.open_legacy_home}
+_HOMES: Final[Mapping[str, HomeFactory]] = {
+    "native": open_native_home,
+    "legacy": lambda *given: legacy.open_legacy_home(*given),  # which imports asyncio
+}
 
 _log: Final = structlog.stdlib.get_logger()
 
@@ -33,8 +37,8 @@ class MakeLink(Protocol):
 class Crew:
     """Everybody who was hired; nobody has started yet.
 
-    `subscribed` tells whether the broker took the host's `cmd` subscription. `links` are the presences' connections; an ear runs
-    its own.
+    `subscribed` tells whether the broker took the host's `cmd` subscription. `links` are the presences' connections; `ears`
+    run their own.
     """
 
     def __init__(
@@ -49,7 +53,7 @@ class Crew:
         self.supervisors: dict[str, Supervisor] = {}
         self.presences: list[Presence] = []
         self.links: list[Link] = []
-        self.ears: list[tuple[Ear, Link]] = []
+        self.ears = Ears(self._hear, self._connect_ear)
         self._surroundings = surroundings
         self._hooks = hooks
         self._make_link = make_link
@@ -71,7 +75,6 @@ class Crew:
 
     def _hire(self, spec: WorkerSpec, *, present: bool) -> None:
         prop_id = spec.prop_id
-        client_id = f"{self._client_id}-{prop_id}"
         around = self._surroundings
         host_voice = HostVoice(prop_id, around.outbox)
         voice: Voice = host_voice
@@ -80,12 +83,10 @@ class Crew:
                 prop_id, host_voice, allowed=self._subscribed, changed=lambda: supervisor.voice_changed()
             )
             self.presences.append(presence)
+            client_id = f"{self._client_id}-{prop_id}"
             self.links.append(
                 self._make_link(presence.serve, client_id, will=will_of(prop_id), name=prop_id, failed=presence.failed)
             )
-        ear = Ear(prop_id, lambda message: supervisor.deliver(arrival_of(message, None)))
-        # no prop id holds a "/", so no presence has this client id
-        self.ears.append((ear, self._make_link(ear.serve, f"{client_id}/ear", name=prop_id)))
         supervisor = Supervisor(
             Blueprint(prop_id, spec.worker_class, spec.config.values, spec.actions, spec.cargo),
             _HOMES[spec.dialect],
@@ -100,8 +101,15 @@ class Crew:
                 refused=lambda: dispatcher.refused_count,
             ),
             around,
-            subscriptions=ear,
+            subscriptions=Ear(prop_id, self.ears),
             terms=spec.terms,
             hooks=self._hooks,
         )
         self.supervisors[prop_id] = supervisor
+
+    def _hear(self, prop_id: str, message: Message) -> None:
+        self.supervisors[prop_id].deliver(arrival_of(message, None))
+
+    def _connect_ear(self, prop_id: str, session: Session) -> Callable[[], Awaitable[None]]:
+        # no prop id holds a "/", so no presence has this client id
+        return self._make_link(session, f"{self._client_id}-{prop_id}/ear", name=prop_id).run

@@ -6,7 +6,7 @@ import hashlib
 import math
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,12 +16,11 @@ import trio
 
 from halloween_host import legacy, topics
 from halloween_host.bridge import Doorbell
-from halloween_host.broker import EmbeddedBroker
 from halloween_host.dial import open_dial
 from halloween_host.errors import LoadError, TopicError
 from halloween_host.guard import Guard
 from halloween_host.latch import Latch
-from halloween_host.loader import Catalog, load_workers
+from halloween_host.loader import Catalog, WorkerSpec, load_workers
 from halloween_host.outbox import Outbox, Post
 from halloween_host.reporter import Reporter
 from halloween_host.settings import BrokerSettings, Settings
@@ -57,8 +56,8 @@ def load(places: Places, settings: Settings, environ: Mapping[str, str]) -> Cata
         builtins=places.builtins,
         settings=settings,
         environ=environ,
-        loading=legacy.loading,
-        discard=legacy.discard,
+        loading=lambda: legacy.loading(),  # asyncio comes with the first worker that speaks of it
+        discard=_discard,
         progress=_log.info,
     )
 
@@ -66,7 +65,12 @@ def load(places: Places, settings: Settings, environ: Mapping[str, str]) -> Cata
 def discard(catalog: Catalog) -> None:
     """Let go of what was loaded and will not be run."""
     for spec in catalog.workers:
-        legacy.discard(spec.cargo)
+        _discard(spec.cargo)
+
+
+def _discard(cargo: object) -> None:
+    if cargo is not None:
+        legacy.discard(cargo)
 
 
 def _say_catalog(catalog: Catalog, reporter: Reporter, outbox: Outbox) -> None:
@@ -116,6 +120,7 @@ class Host:
         self._places = places
         self._environ = environ
         self._leave = leave
+        self._specs: Sequence[WorkerSpec] = ()
         self._tree: Tree | None = None
         self._stop_asked = False
 
@@ -142,15 +147,16 @@ class Host:
         reporter = Reporter(outbox)
         catalog = load(self._places, self._settings, self._environ)
         _say_catalog(catalog, reporter, outbox)
+        self._specs = catalog.workers
+        del catalog  # nobody needs to know any more what stood where in which file
         async with trio.open_nursery() as nursery:
             broker = await self._find_broker(nursery)
-            status = await self._run_guarded(catalog, broker, outbox, reporter, doorbell, task_status)
+            status = await self._run_guarded(broker, outbox, reporter, doorbell, task_status)
             nursery.cancel_scope.cancel()
         return status
 
     async def _run_guarded(
         self,
-        catalog: Catalog,
         broker: BrokerSettings,
         outbox: Outbox,
         reporter: Reporter,
@@ -165,7 +171,7 @@ class Host:
             broker, latch, lambda request: tree.obey(request), client_id=f"{client_id}-{topics.HOST}", leave=self._leave
         )
         tree = self._tree = Tree(
-            catalog.workers,
+            self._specs,
             self._settings,
             broker,
             open_dial(broker),
@@ -179,6 +185,7 @@ class Host:
             guarded=lambda: guard.subscribed,
             request_panic=guard.panic,
         )
+        self._specs = ()
         if self._stop_asked:
             tree.stop()
         status = 0
@@ -201,6 +208,8 @@ class Host:
         broker = self._settings.broker
         if not broker.embedded:
             return broker
+        from halloween_host.broker import EmbeddedBroker
+
         embedded = EmbeddedBroker(port=broker.port, embedded_only=broker.embedded_only)
         address = await nursery.start(embedded.run)
         speaks_5 = address.program is None or not address.program.startswith("amqtt")

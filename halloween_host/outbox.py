@@ -20,6 +20,8 @@ __all__ = ["CAPACITY", "COMMAND_AGE_S", "LINES_KEPT", "Kind", "Outbox", "Post"]
 
 #: Messages that wait at most. Beyond it only the newest value per topic is kept; when that is full too, the oldest goes, counted and said.
 CAPACITY: Final = 10_000
+#: Messages of one worker at its start and end (availability, health, and two of its own): a host of thousands has room for all.
+FIRST_WORDS: Final = 4
 #: A command that the broker did not acknowledge within this many seconds is dropped: a scare that comes late is worse than none.
 COMMAND_AGE_S: Final = 5.0
 #: `status/error` and `status/warn` lines kept while the broker is away; beyond it the oldest goes.
@@ -29,12 +31,14 @@ LINES_KEPT: Final = 200
 ECHOES_KEPT: Final = 1_000
 
 _Key = int | tuple[str, bool]
+#: Kinds that the outbox counts, or keeps apart.
+_COUNTED: Final = ("command", "safe", "line")
 Kind = Literal["availability", "command", "safe", "ack", "telemetry", "status", "line"]
 
 
-@attrs.frozen
+@attrs.define  # frozen, making one would take four times as long, and every word of a worker is one
 class Post:
-    """One message on its way out. A command of `safe()` has a kind of its own: it never grows old.
+    """One message on its way out, not to be changed. A command of `safe()` has a kind of its own: it never grows old.
 
     `posted_at` is in seconds of the outbox's clock; `out` is called once its PUBACK came. `wanted` is asked when it is about to
     leave: what is wanted no more does not. `correlation` is what an answer carries back to who asked (MQTT 5, section 3.3.2.3.6).
@@ -69,6 +73,7 @@ class Outbox:
         self._wake = wake
         self._clock = clock
         self._dropped = dropped
+        self._capacity = CAPACITY
         self._lock = threading.Lock()
         self._waiting: dict[_Key, Post] = {}
         self._first: deque[Post] = deque()  # of `safe()`: what a broker that is away gets before all else
@@ -79,11 +84,17 @@ class Outbox:
         self._next = 0
         self._folding = True
         self._latched = False
+        #: Called whenever a command begins to wait, from whichever thread posted it.
+        self.command_waits: Callable[[], None] = lambda: None
         #: Commands that a panic kept from leaving.
         self.refused = 0
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._first)
+
+    def make_room(self, workers: int) -> None:
+        """Let at least so many workers say their first words at once."""
+        self._capacity = max(self._capacity, FIRST_WORDS * workers)
 
     def now(self) -> float:
         """Seconds on the clock by which commands age."""
@@ -122,22 +133,32 @@ class Outbox:
 
     def post(self, post: Post) -> None:
         """Take a message; never blocks, never raises."""
+        victims: list[Post] = []
         with self._lock:
-            victims = []
-            if not self._folding and len(self._waiting) >= CAPACITY:
-                victims = self._refill(list(self._waiting.values()), folding=True)
-            victims += self._insert(post)
-        self._say_overflow(victims)
+            if self._folding or post.kind in _COUNTED or len(self._waiting) >= self._capacity:
+                if not self._folding and len(self._waiting) >= self._capacity:
+                    victims = self._refill(list(self._waiting.values()), folding=True)
+                victims += self._insert(post)
+            else:
+                self._waiting[self._next] = post
+                self._next += 1
+        if victims:
+            self._say_overflow(victims)
         self._wake()
 
     def take(self, most: int) -> list[Post]:
         """The oldest `most` messages in order, without those that have grown too old."""
         with self._lock:
             taken = [self._first.popleft() for _ in range(min(most, len(self._first)))]
-            taken += [self._remove(key) for key in list(islice(self._waiting, most - len(taken)))]
-            if self._folding and len(self._waiting) < CAPACITY // 2:
+            keys = list(islice(self._waiting, most - len(taken)))
+            commands = self._commands
+            if commands or self._lines:
+                taken += [self._remove(key) for key in keys]
+            else:  # none of them is counted
+                taken += map(self._waiting.pop, keys)
+            if self._folding and len(self._waiting) < self._capacity // 2:
                 self._folding = False
-        return self._without_expired(taken)
+        return self._without_expired(taken) if commands else taken
 
     def link_up(self) -> list[Post]:
         """The broker is there: what `safe()` said goes first, then availability; both are handed out here, the rest by `take`."""
@@ -145,7 +166,10 @@ class Outbox:
             safe = list(self._first)
             self._first.clear()
             first = [key for key, post in self._waiting.items() if post.kind == "availability"]
-            return safe + [self._remove(key) for key in first]
+            taken = safe + [self._remove(key) for key in first]
+            if len(self._waiting) < self._capacity // 2:
+                self._folding = False
+            return taken
 
     def link_down(self, unacknowledged: Iterable[Post] = ()) -> None:
         """The broker went away: what it did not acknowledge waits again, ahead of what came since, and values fold."""
@@ -174,7 +198,7 @@ class Outbox:
         if post.kind == "safe":
             self._first.append(post)
             self._expect_echo(post)
-            return [self._first.pop()] if len(self._first) > CAPACITY else []
+            return [self._first.pop()] if len(self._first) > self._capacity else []
         if post.kind == "command" and self._latched:
             self.refused += 1
             return []
@@ -187,11 +211,13 @@ class Outbox:
             self._waiting.pop(key, None)
         else:
             self._next += 1
-        if len(self._waiting) >= CAPACITY:
+        if len(self._waiting) >= self._capacity:
             victims.append(self._remove_oldest(lambda old: old.kind != "availability"))
         self._waiting[key] = post
         self._lines += post.kind == "line"
-        self._commands += post.kind == "command"
+        if post.kind == "command":
+            self._commands += 1
+            self.command_waits()
         return victims
 
     def _expect_echo(self, post: Post) -> None:

@@ -42,13 +42,14 @@ class Outlet:
         makes_safe = in_safe.get() is self
         if makes_safe and kind == "command":
             kind = "safe"
-        post = Post(self.prop_id, topic, payload, kind, qos, retain, self._outbox.now(), ttl_s=ttl_s)
+        posted_at = self._outbox.now() if kind == "command" else 0.0  # nothing else ages
+        post = Post(self.prop_id, topic, payload, kind, qos, retain, posted_at, None, ttl_s)
         with self._lock:
             if self._sealed or ((self._closed or self._restricted) and not makes_safe):
                 self._late += 1
                 if kind == "command":
                     self._outbox.refuse_command()
-            elif kind == "telemetry" and self._held is not None:
+            elif self._held is not None and kind == "telemetry":
                 self._held.pop(topic, None)
                 self._held[topic] = post
                 if len(self._held) > CAPACITY:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import enum
+import functools
 import json
 import math
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import is_dataclass
 from pathlib import PurePath
 from typing import Any, Final, NoReturn
 
 import attrs
-import cattrs
-from cattrs.gen import make_dict_unstructure_fn
 
 from halloween_host.errors import PayloadError
 
@@ -21,11 +20,9 @@ __all__ = ["MAX_JSON_DEPTH", "as_text", "depth_of", "encode_value", "legacy_valu
 #: Python's own limits on nesting differ by version; this one is ours, so that a payload means the same on all of them.
 MAX_JSON_DEPTH: Final = 100
 
-_converter: Final = cattrs.Converter()
-# A field `_dimmed` is called `dimmed` on the wire, as in config files and in arguments of commands.
-_converter.register_unstructure_hook_factory(
-    attrs.has, lambda cls: make_dict_unstructure_fn(cls, _converter, _cattrs_use_alias=True)
-)
+#: Whole numbers below this one are written without an encoder; Python refuses to write very long ones.
+_LONG: Final = 1 << 63
+_TOO_DEEP: Final = f"JSON is nested too deep, at most {MAX_JSON_DEPTH} levels"
 
 
 def encode_value(value: object) -> bytes:
@@ -65,6 +62,9 @@ def to_json(value: object, *, compact: bool = True) -> str:
     Raises:
         PayloadError: as `encode_value`; also for what is nested too deep or contains itself.
     """
+    # Most values are numbers, for which an encoder takes ten times as long; what it would refuse goes on to it.
+    if (type(value) is float and math.isfinite(value)) or (type(value) is int and -_LONG < value < _LONG):
+        return repr(value)
     try:
         text = (_COMPACT if compact else _SPACED).encode(value)
     except RecursionError:
@@ -83,17 +83,19 @@ def read_json(text: str) -> Any:
     Raises:
         ValueError: for all other text; `json.JSONDecodeError` with a position where it is broken.
     """
-    too_deep = f"JSON is nested too deep, at most {MAX_JSON_DEPTH} levels"
     try:
-        value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+        # Most are objects alone: nothing to skip before them, so half of what `decode` does is not needed.
+        value, end = _DECODER.raw_decode(text) if text.startswith("{") else (None, -1)
+        if end != len(text):
+            value = _decode(text)
         if "\\u" in text:  # only an escape brings a lone surrogate into text that was UTF-8
             json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
-        raise ValueError(too_deep) from None
+        raise ValueError(_TOO_DEEP) from None
     except UnicodeEncodeError:
         raise ValueError("JSON with a lone surrogate (\\ud800 to \\udfff): that is no text") from None
-    if text.count("[") + text.count("{") > MAX_JSON_DEPTH < depth_of(value):
-        raise ValueError(too_deep)
+    if len(text) > MAX_JSON_DEPTH < text.count("[") + text.count("{") and depth_of(value) > MAX_JSON_DEPTH:
+        raise ValueError(_TOO_DEEP)
     return value
 
 
@@ -104,6 +106,12 @@ def depth_of(value: object) -> int:
         depth += 1
         level = [child for each in level for child in (each.values() if isinstance(each, dict) else each)]
     return depth
+
+
+def _decode(text: str) -> Any:
+    if text.startswith("\ufeff"):
+        raise json.JSONDecodeError("Unexpected UTF-8 BOM (decode using utf-8-sig)", text, 0)
+    return _DECODER.decode(text)
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -120,7 +128,7 @@ def _finite(text: str) -> float:
 def _plain(value: object) -> object:
     """What json asks when it does not know a type."""
     if attrs.has(type(value)) or (is_dataclass(value) and not isinstance(value, type)):
-        return _converter.unstructure(value)
+        return _unstructure()(value)
     if isinstance(value, enum.Enum):
         return value.value
     if isinstance(value, Mapping):
@@ -130,6 +138,20 @@ def _plain(value: object) -> object:
     if isinstance(value, Set | Sequence) and not isinstance(value, bytes | bytearray | memoryview):
         return list(value)
     raise TypeError(f"JSON has no form for a {type(value).__name__}")
+
+
+@functools.cache
+def _unstructure() -> Callable[[object], object]:
+    """What makes plain values of an attrs class or a dataclass; made for the first one."""
+    import cattrs
+    from cattrs.gen import make_dict_unstructure_fn
+
+    converter = cattrs.Converter()
+    # A field `_dimmed` is called `dimmed` on the wire, as in config files and in arguments of commands.
+    converter.register_unstructure_hook_factory(
+        attrs.has, lambda cls: make_dict_unstructure_fn(cls, converter, _cattrs_use_alias=True)
+    )
+    return converter.unstructure
 
 
 def _reason(error: ValueError) -> str:
@@ -149,5 +171,7 @@ def _utf8(value: object, text: str) -> bytes:
         raise PayloadError(value, f"text with a lone surrogate is no UTF-8: {lone}") from None
 
 
+# Made once: json.loads makes a new decoder a call as soon as it is given a rule.
+_DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
 _COMPACT: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain)
 _SPACED: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=_plain)

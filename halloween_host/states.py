@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from typing import Final
 
 import attrs
 
@@ -42,6 +43,9 @@ class Health:
     refused: int
 
 
+_NAMES: Final = tuple(field.name for field in attrs.fields(Health))
+
+
 def encode_health(health: Health) -> bytes:
     """Compact JSON, its keys in the order of the class."""
     return to_json(as_dict(health)).encode()
@@ -49,4 +53,6 @@ def encode_health(health: Health) -> bytes:
 
 def as_dict(health: Health) -> dict[str, object]:
     """The JSON object of `encode_health`."""
-    return {**attrs.asdict(health), "state": health.state.value, "since": round(health.since, 3)}
+    told = {name: getattr(health, name) for name in _NAMES}
+    told["state"], told["since"] = health.state.value, round(health.since, 3)
+    return told

@@ -14,20 +14,31 @@ __all__ = ["BLOCKED_S", "StepWatch"]
 #: Seconds that one step may take before its worker is named.
 BLOCKED_S: Final = 0.25
 
+_now = time.monotonic
+
 
 class StepWatch(trio.abc.Instrument):
-    """`blocked` is told the worker of a step that took too long, and its seconds; in Trio's thread, after the step."""
+    """`blocked` is told the worker of a step that took too long, and its seconds; in Trio's thread, after the step.
+
+    Trio's call of an instrument costs more than all that the instrument does here, so there is one a step: a step begins
+    where the last one ended, or the wait for the system did.
+    """
 
     def __init__(self, blocked: Callable[[str, float], None]) -> None:
         self._blocked = blocked
-        self._began = 0.0
+        self._began = _now()
 
-    def before_task_step(self, task: trio.lowlevel.Task) -> None:
-        self._began = time.monotonic()
+    def after_io_wait(self, timeout: float) -> None:
+        self._began = _now()
 
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
-        took_s = time.monotonic() - self._began
-        if took_s >= BLOCKED_S:
-            worker = task.context.run(structlog.contextvars.get_contextvars).get("worker")
-            if worker is not None:
-                self._blocked(str(worker), took_s)
+        now = _now()
+        if now - self._began >= BLOCKED_S:
+            self._name(task, now - self._began)
+            now = _now()  # a log that hangs is not the next one's step
+        self._began = now
+
+    def _name(self, task: trio.lowlevel.Task, took_s: float) -> None:
+        worker = task.context.run(structlog.contextvars.get_contextvars).get("worker")
+        if worker is not None:
+            self._blocked(str(worker), took_s)

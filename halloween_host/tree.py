@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
@@ -11,7 +12,7 @@ import trio
 
 from halloween_host import topics
 from halloween_host.asks import Asks
-from halloween_host.bridge import Bridge, Doorbell, Signature, expire_commands
+from halloween_host.bridge import Bridge, Doorbell, expire_commands
 from halloween_host.dial import Dial
 from halloween_host.guard import HostRequest, panic_for, read_panic
 from halloween_host.hiring import Crew
@@ -24,8 +25,9 @@ from halloween_host.outbox import Kind, Outbox, Post
 from halloween_host.panic import Panic
 from halloween_host.presence import HostVoice
 from halloween_host.reporter import Reporter
-from halloween_host.router import BATCHES, Router
+from halloween_host.router import Router
 from halloween_host.settings import BrokerSettings, Settings
+from halloween_host.sign import Signature
 from halloween_host.supervisor import Reviews, Surroundings
 from halloween_host.witness import Witness
 from halloween_host.worker import Question
@@ -35,6 +37,8 @@ __all__ = ["TAKEN_OVER", "Tree"]
 
 #: Seconds between two words on `halloween/worker_host/uptime`.
 UPTIME_S: Final = 10.0
+#: Workers that start before the broker is read, and others are served, again.
+START_AT_ONCE: Final = 25
 #: After the workers' own deadline: how long for them to be named, and for the last words to be acknowledged.
 SETTLE_S: Final = 0.8
 FLUSH_S: Final = 0.6
@@ -73,7 +77,6 @@ class Tree:
         self._client_id = client_id
         self._world = world
         self._outbox = outbox
-        self._doorbell = doorbell
         self._reporter = reporter
         self._leave = leave
         self._guarded = guarded
@@ -82,28 +85,30 @@ class Tree:
         self._started_at = trio.current_time()
         self._stop = trio.Event()
         self._status = 0
+        self._end_by = math.inf
         self._connected = trio.CancelScope()
         self._reviews = Reviews()
         self._asks = Asks()
         self._host_voice = HostVoice(topics.HOST, outbox)
         #: Set once the broker took our subscriptions for the first time.
         self.linked = trio.Event()
-        sender, self._batches = trio.open_memory_channel[Sequence[Message]](BATCHES)
+        surroundings = Surroundings(outbox, reporter, self._reviews, wall=world.wall, random=world.random)
+        self._crew = Crew(
+            surroundings, self, self._link, client_id=client_id, subscribed=lambda: self.bridge.subscribed
+        )
+        outbox.make_room(len(specs))
+        self._crew.hire(specs, presence_max=settings.presence_max)
+        self.supervisors = self._crew.supervisors
+        self._router = Router(self.supervisors)
         self.bridge = Bridge(
             outbox,
-            sender,
+            self._router,
             doorbell,
             self,
             self._asks,
             client_id=client_id,
             signature=Signature(world.nonce, world.host_name),
         )
-        surroundings = Surroundings(outbox, reporter, self._reviews, wall=world.wall, random=world.random)
-        self._crew = Crew(
-            surroundings, self, self._link, client_id=client_id, subscribed=lambda: self.bridge.subscribed
-        )
-        self._crew.hire(specs, presence_max=settings.presence_max)
-        self.supervisors = self._crew.supervisors
         will = Will(topics.HOST_AVAILABILITY, b"offline", qos=1, retain=True)
         self._host_link = self._link(self.bridge.serve, client_id, will=will)
         self.panic = Panic(self.supervisors, latch, outbox, self._reviews, wall=world.wall)
@@ -118,22 +123,21 @@ class Tree:
         """Run until stopped; the exit status. `task_status` is told once the workers are being started."""
         async with trio.open_nursery() as links:
             links.start_soon(self._connect)
-            links.start_soon(expire_commands, self._outbox, self._doorbell)
+            links.start_soon(expire_commands, self._outbox)
             links.start_soon(self._reviews.run)
             links.start_soon(self._witness.run)
             async with trio.open_nursery() as workers:
                 self.commands = HostCommands(
                     self.supervisors, self.panic, self._outbox, self._reporter, links, wall=self._world.wall
                 )
-                for supervisor in self.supervisors.values():
-                    workers.start_soon(supervisor.run, self.panic.latched)
                 if self.panic.latched is not None:
                     workers.start_soon(self.panic.resume)
                 async with trio.open_nursery() as doors:
-                    doors.start_soon(Router(self.supervisors).run, self._batches)
+                    doors.start_soon(self._start_workers, workers, self.panic.latched)
                     doors.start_soon(self._tell_uptime)
                     task_status.started()
                     await self._stop.wait()
+                    self._router.close()
                     doors.cancel_scope.cancel()
                 left_behind = await self._end_workers()
                 if left_behind:
@@ -224,11 +228,22 @@ class Tree:
         with self._connected:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._host_link.run)
-                for ear, link in self._crew.ears:
-                    nursery.start_soon(ear.run, link.run)
+                nursery.start_soon(self._crew.ears.run)
                 await self.linked.wait()  # of a broker that takes few connections the host's own comes first
                 for link in self._crew.links:
                     nursery.start_soon(link.run)
+
+    async def _start_workers(self, workers: trio.Nursery, latched: str | None) -> None:
+        """A few at a time: what a thousand need for their start alone, they need one after another."""
+        waiting = iter(self.supervisors.values())
+        try:
+            for number, supervisor in enumerate(waiting, 1):
+                workers.start_soon(supervisor.run, latched)
+                if number % START_AT_ONCE == 0:
+                    await trio.lowlevel.checkpoint()
+        finally:
+            for supervisor in waiting:  # asked to stop by now: they say so
+                workers.start_soon(supervisor.run, latched)
 
     def _panic_soon(self, reason: str, by: str) -> None:
         try:
@@ -251,6 +266,7 @@ class Tree:
         _log.info(f"stopping {len(supervisors)} workers, {longest_s:g} s at most")
         for supervisor in supervisors:
             supervisor.ask_to_stop()
+        self._end_by = trio.current_time() + longest_s + SETTLE_S + FLUSH_S
         with trio.move_on_after(longest_s + SETTLE_S):
             for supervisor in supervisors:
                 await supervisor.settled.wait()
@@ -266,9 +282,15 @@ class Tree:
             return
         for presence in self._crew.presences:
             presence.leave()
-        with trio.move_on_after(FLUSH_S) as scope:
-            await self.bridge.flush()
-            for presence in self._crew.presences:
-                await presence.gone.wait()
+        # a broker that takes the words of thousands, and gets on, may take as long as the workers could have taken
+        owed = math.inf
+        while self.bridge.owed < owed:
+            owed = self.bridge.owed
+            with trio.move_on_after(FLUSH_S) as scope:
+                await self.bridge.flush()
+                for presence in self._crew.presences:
+                    await presence.gone.wait()
+            if not scope.cancelled_caught or trio.current_time() + FLUSH_S > self._end_by:
+                break
         if scope.cancelled_caught:
             _log.warning(f"the broker did not acknowledge the last messages in {FLUSH_S:g} s")

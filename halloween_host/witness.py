@@ -6,7 +6,6 @@ A will may come late: after a power cut the old connection's `offline` follows t
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Mapping
 from typing import Final, Protocol
 
@@ -38,7 +37,7 @@ class Subject(Protocol):
 @attrs.define
 class _Heard:
     word: str
-    corrected: deque[float] = attrs.Factory(deque)
+    corrected: list[float] = attrs.Factory(list)
     look_at: float = math.inf
     accused: bool = False
 
@@ -51,6 +50,7 @@ class Witness:
         self._reporter = reporter
         self._heard: dict[str, _Heard] = {}
         self._suspicious = trio.Event()
+        self._due = math.inf  # when `run` looks again
 
     def hear(self, prop_id: str, word: str) -> None:
         """What a subscriber sees now."""
@@ -65,7 +65,8 @@ class Witness:
             heard.look_at = math.inf
         elif heard.look_at == math.inf:
             heard.look_at = trio.current_time() + SETTLED_S
-            self._suspicious.set()
+            if heard.look_at < self._due:  # the words of a thousand workers that start are looked at together
+                self._suspicious.set()
 
     def forget(self) -> None:
         """The link is new: what it hears first is what the broker has retained."""
@@ -76,8 +77,8 @@ class Witness:
         """Correct until cancelled."""
         while True:
             self._suspicious = trio.Event()
-            due = min((heard.look_at for heard in self._heard.values()), default=math.inf)
-            with trio.move_on_at(due):
+            self._due = min((heard.look_at for heard in self._heard.values()), default=math.inf)
+            with trio.move_on_at(self._due):
                 await self._suspicious.wait()
                 continue
             now = trio.current_time()
@@ -94,7 +95,7 @@ class Witness:
         if heard.word == subject.said:
             return
         while heard.corrected and now >= heard.corrected[0] + WINDOW_S:
-            heard.corrected.popleft()
+            del heard.corrected[0]
             heard.accused = False
         if len(heard.corrected) >= MOST:
             if not heard.accused:

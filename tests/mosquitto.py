@@ -60,7 +60,8 @@ class Mosquitto:
     """One mosquitto in `folder`; `config_lines` follow its listener, so TLS options there are that listener's.
 
     `users` (name → password) turn anonymous clients away, `acl` are lines of mosquitto's ACL file. The port is chosen
-    at the first `start` unless given, and stays the same for `restart`.
+    at the first `start` unless given, and stays the same for `restart`. With `persistent`, sessions and what waits in them
+    outlive a `stop`; a `kill` takes what came after the last `save`.
     """
 
     host = "127.0.0.1"
@@ -73,12 +74,14 @@ class Mosquitto:
         port: int | None = None,
         users: Mapping[str, str] | None = None,
         acl: Sequence[str] = (),
+        persistent: bool = False,
     ) -> None:
         self._folder = folder
         self._extra = list(config_lines)
         self._port = port
         self._users = dict(users or {})
         self._acl = list(acl)
+        self._persistent = persistent
         self._process: subprocess.Popen[bytes] | None = None
         self._log_start = 0
 
@@ -124,6 +127,19 @@ class Mosquitto:
         """`stop`, then `start` on the same port."""
         self.stop()
         self.start()
+
+    def save(self) -> None:
+        """Make a `persistent` one write down all that it holds now (SIGUSR1; it writes by itself when it is stopped)."""
+        database = self._folder / "mosquitto.db"
+        before = database.stat().st_ino if database.exists() else None
+        os.kill(self.pid, signal.SIGUSR1)
+        deadline = time.monotonic() + START_S
+        while (
+            not database.exists() or database.stat().st_ino == before
+        ):  # it takes the old one's place when it is whole
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"mosquitto wrote nothing:\n{self.log()[self._log_start :]}")
+            time.sleep(0.001)
 
     def freeze(self) -> None:
         """Stop all progress (SIGSTOP) while its connections stay open, like a cable pulled. `thaw` lets it go on."""
@@ -197,7 +213,8 @@ class Mosquitto:
 
     def _write_config(self) -> Path:
         lines = ["user root"] if os.geteuid() == 0 else []
-        lines += ["persistence false", "set_tcp_nodelay true", "max_queued_messages 100000"]
+        lines += ["set_tcp_nodelay true", "max_queued_messages 100000"]
+        lines += [f"persistence {'true' if self._persistent else 'false'}", f"persistence_location {self._folder}/"]
         lines += ["log_dest stderr", "connection_messages true"]
         lines += [f"log_type {kind}" for kind in ("error", "warning", "notice", "information")]
         if self._users:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import attrs
@@ -12,9 +12,10 @@ from structlog.testing import capture_logs
 
 from halloween_host.acks import Ack, encode_ack
 from halloween_host.asks import Asks
-from halloween_host.bridge import Bridge, Doorbell, Signature
+from halloween_host.bridge import Bridge, Doorbell, Routes
 from halloween_host.mqtt import Client, Message, MqttError, ProtocolVersion
 from halloween_host.outbox import Kind, Outbox, Post
+from halloween_host.sign import Signature
 from tests.conftest import MakeMosquitto
 from tests.mosquitto import Listener, Mosquitto
 
@@ -53,19 +54,45 @@ class Nobody:
         self._news = trio.Event()
 
 
+class Fogger:
+    """A router of one prop: it notes what it is given, and who is a stranger."""
+
+    def __init__(self) -> None:
+        self.routed: list[Message] = []
+        self.strangers: list[str] = []
+        self.news = trio.Event()
+
+    def route(self, message: Message) -> bool:
+        if message.topic != "halloween/fogger/cmd":
+            return False
+        self.routed.append(message)
+        self.news.set()
+        return True
+
+    def mention_stranger(self, topic: str) -> None:
+        self.strangers.append(topic)
+
+
 @asynccontextmanager
 async def bridged(
     broker: Mosquitto,
     owner: Nobody | None = None,
-    batches: trio.MemorySendChannel[Sequence[Message]] | None = None,
+    router: Routes | None = None,
     asks: Asks | None = None,
 ) -> AsyncIterator[tuple[Bridge, Client, Listener]]:
     """A bridge without workers on a connection of its own, and what a stranger hears of it."""
     doorbell = Doorbell()
     outbox = Outbox(wake=doorbell.ring, clock=trio.current_time, dropped=lambda prop_id, text: None)
-    sender = batches or trio.open_memory_channel[Sequence[Message]](1)[0]
     signature = Signature("nonce", "here")
-    bridge = Bridge(outbox, sender, doorbell, owner or Nobody(), asks or Asks(), client_id="host", signature=signature)
+    bridge = Bridge(
+        outbox,
+        router or Fogger(),
+        doorbell,
+        owner or Nobody(),
+        asks or Asks(),
+        client_id="host",
+        signature=signature,
+    )
     async with (
         broker.listen("halloween/#") as listener,
         Client(broker.host, broker.port, protocol=ProtocolVersion.V5) as client,
@@ -129,17 +156,17 @@ async def test_an_ack_carries_its_correlation_data(broker: Mosquitto) -> None:
 async def test_only_commands_for_props_go_to_the_router(broker: Mosquitto) -> None:
     """Availability, the host's own commands, acks and nonces are read here, in the order in which they came."""
     owner = Nobody()
-    sender, receiver = trio.open_memory_channel[Sequence[Message]](10)
-    async with bridged(broker, owner, sender):
+    router = Fogger()
+    async with bridged(broker, owner, router):
         await owner.expect("up")
         await broker.publish("halloween/fogger/status/availability", "offline")
         await broker.publish("halloween/worker_host/cmd", "ping")
         await broker.publish("halloween/fogger/cmd", "fire")
+        await broker.publish("halloween/attic/cmd", "fire")
         await broker.publish("halloween/coffin/status/availability", b"\xff")
         await owner.expect("coffin is \N{REPLACEMENT CHARACTER}")
-        with trio.fail_after(5):
-            (message,) = await receiver.receive()
-        assert (str(message.topic), message.payload) == ("halloween/fogger/cmd", b"fire")
+        assert [(each.topic, each.payload) for each in router.routed] == [("halloween/fogger/cmd", b"fire")]
+        assert router.strangers == ["halloween/attic/cmd"]
     assert owner.told == [
         "up",
         "fogger is offline",
@@ -152,15 +179,15 @@ async def test_only_commands_for_props_go_to_the_router(broker: Mosquitto) -> No
 async def test_the_link_is_up_once_the_broker_took_the_subscriptions(broker: Mosquitto) -> None:
     """What is published from then on is heard; it is down again, once, when the connection is lost."""
     owner = Nobody()
-    sender, receiver = trio.open_memory_channel[Sequence[Message]](10)
+    router = Fogger()
     with pytest.RaisesGroup(MqttError, flatten_subgroups=True):
-        async with bridged(broker, owner, sender) as (bridge, _, _):
+        async with bridged(broker, owner, router) as (bridge, _, _):
             assert not bridge.subscribed
             await owner.expect("up")
             assert bridge.subscribed
             await broker.publish("halloween/fogger/cmd", "fire")
             with trio.fail_after(5):
-                await receiver.receive()
+                await router.news.wait()
             broker.kill()
             await owner.expect("down")
             assert not bridge.subscribed

@@ -124,9 +124,10 @@ def test_availability_goes_first_at_a_new_connection(desk: Desk) -> None:
     assert desk.take() == ["tick 0"]
 
 
-def test_a_slow_broker_folds_and_nothing_grows_beyond_the_bound(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_broker_folds_and_nothing_grows_beyond_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     """At its bound a connected outbox keeps the newest value per topic; distinct topics beyond it drop the oldest, said."""
     monkeypatch.setattr(module, "CAPACITY", 10)
+    desk = Desk()
     desk.connect()
     for number in range(25):
         desk.say("a", str(number))
@@ -162,3 +163,21 @@ def test_a_closed_outlet_drops_with_one_line(desk: Desk) -> None:
         outlet.post("tick", b"0", "telemetry")
     assert len(desk.outbox) == 0
     assert len(desk.dropped) == 1
+
+
+@pytest.mark.parametrize(("workers", "kept"), [(10, CAPACITY), (5_000, 20_000)])
+def test_there_is_room_for_the_first_words_of_thousands(desk: Desk, workers: int, kept: int) -> None:
+    """5,000 workers that begin at once lose nothing, and a small host keeps its bound."""
+    desk.outbox.make_room(workers)
+    for number in range(20_000):
+        desk.say(f"halloween/p{number}/status/health", "{}", kind="status", qos=1, retain=True)
+    assert len(desk.outbox) == kept
+
+
+def test_nothing_is_folded_once_the_broker_is_there(desk: Desk) -> None:
+    """What is said between the broker's return and the first look into the outbox is news in its order, every word of it."""
+    desk.say("tick", "0")
+    assert desk.outbox.link_up() == []
+    for number in range(1, 4):
+        desk.say("tick", str(number))
+    assert desk.take() == ["tick 0", "tick 1", "tick 2", "tick 3"]

@@ -5,8 +5,11 @@ from __future__ import annotations
 import collections
 import dataclasses
 import json
+import math
 import types
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -44,6 +47,70 @@ def test_any_text_is_json_or_a_value_error(text: str) -> None:
     except ValueError:
         return
     to_json(value)
+
+
+_BITS = r"""{ } [ ] , : " "a" "action" \ "\ud800" "\u00e9" 0 -0 1 1e5 1e999 -1E+400 0.1 NaN -Infinity null true {"a":1,"a":2}"""
+_bits = st.lists(
+    st.sampled_from(
+        [
+            *_BITS.split(),
+            *(" ", "\n", "\x0b", "\xa0", "\ufeff"),
+            *("9" * 30, "9" * 5_000, "[" * 60, "[" * 101 + "]" * 101, '{"a":' * 99 + "1" + "}" * 99, '{"a":' * 3_000),
+        ]
+    ),
+    max_size=6,
+).map("".join)
+near_json = st.tuples(_bits, json_values.map(json.dumps) | _bits, _bits).map("".join)
+
+
+def slowly_read(text: str) -> Any:
+    """`read_json` by json.loads alone, as it was before it had a quick way for most texts."""
+
+    def refuse(name: str) -> None:
+        raise ValueError(f"{name} is no JSON number")
+
+    def finite(number: str) -> float:
+        if math.isinf(float(number)):
+            raise ValueError(f"{number[:40]} is too large for a number")
+        return float(number)
+
+    try:
+        value = json.loads(text, parse_constant=refuse, parse_float=finite)
+        json.dumps(value, ensure_ascii=False).encode()
+        too_deep = depth_of(value) > MAX_JSON_DEPTH
+    except RecursionError:
+        too_deep = True
+    except UnicodeEncodeError:
+        raise ValueError("JSON with a lone surrogate (\\ud800 to \\udfff): that is no text") from None
+    if too_deep:
+        raise ValueError(f"JSON is nested too deep, at most {MAX_JSON_DEPTH} levels")
+    return value
+
+
+def outcome(read: Callable[[str], Any], text: str) -> str:
+    """The value, or the error in its own words."""
+    try:
+        return repr(read(text))
+    except ValueError as error:
+        return f"{type(error).__name__}: {error}"
+
+
+@given(near_json)
+def test_the_quick_way_reads_as_json_loads_does(text: str) -> None:
+    """The same value, or the same words about the same place."""
+    assert outcome(read_json, text) == outcome(slowly_read, text)
+
+
+@given(st.integers() | st.floats() | st.sampled_from([1 << 63, -(1 << 63), 10**5_000, True, False, 1e16, 1e-7, -0.0]))
+def test_numbers_are_written_as_json_writes_them(number: float) -> None:
+    """Without an encoder, and yet the same text; what JSON has no form for is refused."""
+    try:
+        expected = json.dumps(number, allow_nan=False)
+    except ValueError:
+        with pytest.raises(PayloadError):
+            to_json(number)
+    else:
+        assert to_json(number) == to_json(number, compact=False) == expected
 
 
 @pytest.mark.parametrize(

@@ -1,20 +1,16 @@
-"""The commands, each imported only when it is called, and the one table that makes exit statuses of errors."""
+"""A command line becomes a command, imported only when it is called, and its errors one exit status."""
 
 from __future__ import annotations
 
-import importlib.metadata
 import io
 import sys
-import textwrap
 from collections.abc import Sequence
 from typing import Final
 
-from cyclopts import App, CycloptsError, Group, UnusedCliTokensError
-
 from halloween_host.cli._complaints import complain, leaves
 from halloween_host.cli._leaving import let_go_of_stdout
+from halloween_host.cli._plain import plain_command
 from halloween_host.errors import CommandError, HalloweenHostError, InvalidSettings, PayloadError, TopicError
-from halloween_host.settings import VARIABLES
 
 __all__ = ["run_command_line"]
 
@@ -26,64 +22,6 @@ INTERRUPTED: Final = 130
 #: What the user can mend by typing it otherwise; all else of ours is a failure.
 _WRONG_USE: Final = (InvalidSettings, TopicError, CommandError, PayloadError)
 
-_HELP: Final = """Runs the brains of a haunt's props as supervised workers and bridges them to
-MQTT.
-
-Start it in a folder that holds props/ (and builtins/, if you have some of your
-own); without MQTT_HOST it brings a broker along. Each command explains itself:
-halloween-host COMMAND --help
-"""
-
-_EXAMPLES: Final = {
-    "run": """
-halloween-host run
-halloween-host run --broker mqtt://haunt:secret@broker.lan:1883
-halloween-host run --broker embedded:1884 --props ~/haunt/props
-MQTT_HOST=broker.lan LOG_LEVEL=DEBUG halloween-host run""",
-    "check": """
-halloween-host check
-halloween-host check --props ~/haunt/props""",
-    "list": """
-halloween-host list
-halloween-host list | cut -f1,3
-halloween-host list --live""",
-    "status": """
-halloween-host status
-halloween-host status --json | jq .workers.coffin""",
-    "preflight": """
-halloween-host preflight
-halloween-host preflight --yes && halloween-host preflight""",
-    "panic": """
-halloween-host panic
-halloween-host panic smoke in room 3
-MQTT_HOST=broker.lan STATE_DIR=/var/lib/haunt halloween-host panic""",
-    "rearm": """
-halloween-host rearm""",
-    "restart": """
-halloween-host restart coffin""",
-    "stop": """
-halloween-host stop coffin""",
-    "start": """
-halloween-host start coffin""",
-    "ping": """
-halloween-host ping
-halloween-host ping coffin --timeout 1""",
-    "send": """
-halloween-host send heartbeat ping hello
-halloween-host send --wait coffin open && echo open
-halloween-host send --wait --timeout 30 --ttl 2 lift up
-halloween-host send heartbeat fire 750
-halloween-host send lights colour --json '{"red": 255, "blue": 40}'
-halloween-host send coffin move -- -15""",
-    "watch": """
-halloween-host watch
-halloween-host watch fogger
-halloween-host watch | grep /status/error""",
-    "health": """
-halloween-host health && echo alive
-HEALTHCHECK CMD ["halloween-host", "health"]""",
-}
-
 
 def run_command_line(arguments: Sequence[str]) -> int:
     """Do what `arguments` say; the exit status. Mistakes of the user's are a line each, never a traceback."""
@@ -91,77 +29,20 @@ def run_command_line(arguments: Sequence[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that knows no UTF-8 is no reason to fail
     try:
-        status = _build()(list(arguments))
-    except CycloptsError as error:
-        complain(_explained(error), f"try: {' '.join(('halloween-host', *(error.command_chain or ())))} --help")
-        return WRONG_USE
+        status = _run(arguments)
     except (KeyboardInterrupt, HalloweenHostError, BrokenPipeError, BaseExceptionGroup) as error:
         return _status_of(error)
     return status if isinstance(status, int) else DONE
 
 
-def _build() -> App:
-    app = App(
-        name="halloween-host",
-        help=_HELP,
-        version=_version,
-        help_format="plaintext",
-        help_formatter="default" if sys.stdout.isatty() else "plain",
-        backend="trio",
-        result_action="return_value",
-        exit_on_error=False,
-        print_error=False,
-        suppress_keyboard_interrupt=False,
-        group_commands=Group("Commands", sort_key=0),
-        help_epilogue=_epilogue("halloween-host run", *(variable.name for variable in VARIABLES)),
-    )
-    for name, examples in _EXAMPLES.items():
-        names = [each.name for each in VARIABLES if name == "run" or _matters(each.name, name)]
-        app.command(
-            f"halloween_host.cli._{name}:{name}_",
-            name=name,
-            help_epilogue=_epilogue(examples.strip(), *names),
-        )
-    return app
+def _run(arguments: Sequence[str]) -> object:
+    if (command := plain_command(arguments)) is not None:
+        import trio
 
+        return trio.run(command)
+    from halloween_host.cli._parser import parse_and_run
 
-def _matters(variable: str, command: str) -> bool:
-    """Whether a command other than `run` goes by this variable."""
-    if variable == "MQTT_CLIENT_ID":  # the host's own: a second client of that name would cut it off
-        return False
-    starts = {"check": ("WORKER_",), "list": ("WORKER_", "MQTT_"), "preflight": ("WORKER_", "MQTT_")}
-    starts["panic"] = ("MQTT_", "STATE_")
-    return variable.startswith(("LOG_", *starts.get(command, ("MQTT_",))))
-
-
-def _epilogue(examples: str, *names: str) -> str:
-    """Examples, and the variables of these names: text that stands as it is on a terminal of 80 columns."""
-    shown = "\n".join(f"  {line}" for line in examples.splitlines())
-    start = max(map(len, names)) + 4
-    lines = [
-        textwrap.fill(
-            f"{each.meaning} [{each.default}]",
-            width=79,
-            initial_indent=f"  {each.name:<{start - 2}}",
-            subsequent_indent=" " * start,
-        )
-        for each in VARIABLES
-        if each.name in names
-    ]
-    return "\n".join(("Examples:", shown, "", "Environment [default]:", *lines)).replace("`", "")
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("halloween-host")
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown: not installed, run from its sources"
-
-
-def _explained(error: CycloptsError) -> str:
-    if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
-        return f"nothing was expected after it: {' '.join(error.unused_tokens)!r}"
-    return str(error)
+    return parse_and_run(arguments)
 
 
 def _status_of(error: BaseException) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import structlog
 
 from halloween_host.cli._environment import read_environment, read_settings
-from halloween_host.cli._places import BuiltinsOption, PropsOption, find_places
+from halloween_host.cli._options import BuiltinsOption, PropsOption
+from halloween_host.cli._places import find_places
 from halloween_host.errors import LoadError
 from halloween_host.host import discard, load
 from halloween_host.loader import Catalog

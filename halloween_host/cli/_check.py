@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from halloween_host.cli._catalog import load_catalog, place_and_reason
-from halloween_host.cli._places import BuiltinsOption, PropsOption
+from halloween_host.cli._options import BuiltinsOption, PropsOption
 from halloween_host.cli._printing import put
 from halloween_host.worker import shown_path
 

@@ -5,26 +5,17 @@ from __future__ import annotations
 import os
 import ssl
 from collections.abc import Mapping
-from typing import Annotated, Final
+from typing import Final
 
 import attrs
-from cyclopts import Parameter
 
 from halloween_host.errors import InvalidSettings, SettingsError
 from halloween_host.settings import BrokerSettings, Settings, load_settings
 
-__all__ = ["BrokerOption", "address_of", "reachable", "read_environment", "read_settings", "tls_of"]
+__all__ = ["address_of", "reachable", "read_environment", "read_settings", "tls_of"]
 
 #: Where the embedded broker is reached.
 _EMBEDDED_HOST: Final = "127.0.0.1"
-
-BrokerOption = Annotated[
-    str | None,
-    Parameter(
-        name="--broker",
-        help="Such as mqtt://user:password@host:1883 or embedded:1884.",
-    ),
-]
 
 
 def read_environment() -> Mapping[str, str]:

@@ -10,8 +10,9 @@ from cyclopts import Parameter
 from halloween_host import topics
 from halloween_host.cli._client import connected
 from halloween_host.cli._complaints import complain
-from halloween_host.cli._environment import BrokerOption, address_of
+from halloween_host.cli._environment import address_of
 from halloween_host.cli._lines import shown_payload
+from halloween_host.cli._options import BrokerOption
 from halloween_host.cli._preparing import check_seconds, prepare
 from halloween_host.cli._printing import put
 from halloween_host.mqtt import Client

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final, TextIO
-
-from rich.console import Console
-from rich.text import Text
+from typing import TYPE_CHECKING, Final, TextIO
 
 from halloween_host import topics
 from halloween_host.logs import escape
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 __all__ = ["Lines", "shown_payload"]
 
@@ -31,7 +31,7 @@ class Lines:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._console = Console(file=stream, highlight=False, soft_wrap=True) if stream.isatty() else None
+        self._console = _console(stream) if stream.isatty() else None
 
     def write(self, topic: str, payload: bytes, *, retained: bool, words: str | None = None) -> None:
         """One message that came now; a person reads `words` in the payload's place."""
@@ -44,10 +44,18 @@ class Lines:
             text = escape(words)
         if len(text) > _SHOWN_CHARS:
             text = f"{text[:_SHOWN_CHARS]}… ({len(payload):,} bytes)"
+        from rich.text import Text
+
         line = Text.assemble((moment, "dim"), " ", (topic, _colour(topic)), " ", text)
         if retained:
             line.append("  (retained)", "dim")
         self._console.print(line)
+
+
+def _console(stream: TextIO) -> Console:
+    from rich.console import Console
+
+    return Console(file=stream, highlight=False, soft_wrap=True)
 
 
 def shown_payload(payload: bytes) -> str:

@@ -9,9 +9,9 @@ from cyclopts import Parameter
 from halloween_host.cli._catalog import load_catalog, place_and_reason
 from halloween_host.cli._client import connected
 from halloween_host.cli._complaints import complain
-from halloween_host.cli._environment import BrokerOption, address_of
+from halloween_host.cli._environment import address_of
 from halloween_host.cli._exchange import Exchange
-from halloween_host.cli._places import BuiltinsOption, PropsOption
+from halloween_host.cli._options import BrokerOption, BuiltinsOption, PropsOption
 from halloween_host.cli._preparing import prepare
 from halloween_host.cli._printing import is_terminal, put
 from halloween_host.cli._sightings import FILTERS, Sightings, collect

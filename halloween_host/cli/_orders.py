@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import trio
-from cyclopts import Parameter
 
 from halloween_host import topics
 from halloween_host.acks import Ack
@@ -18,9 +15,7 @@ from halloween_host.cli._preparing import check_seconds, prepare
 from halloween_host.cli._sightings import Sightings
 from halloween_host.settings import BrokerSettings
 
-__all__ = ["PropArgument", "ask", "order", "silence_of", "tell_host"]
-
-PropArgument = Annotated[str, Parameter(help="The prop's id.")]
+__all__ = ["ask", "order", "silence_of", "tell_host"]
 
 
 async def order(action: str, prop: str | None, *, done: str, timeout_s: float, broker: str | None) -> int:

@@ -8,11 +8,11 @@ from cyclopts import Parameter
 
 from halloween_host import topics
 from halloween_host.cli._complaints import complain
-from halloween_host.cli._environment import BrokerOption
 from halloween_host.cli._exchange import Answer
+from halloween_host.cli._options import BrokerOption, TimeoutOption
 from halloween_host.cli._orders import ask, silence_of, tell_host
 from halloween_host.cli._outcomes import DONE, SILENT, tell
-from halloween_host.cli._preparing import TimeoutOption, check_seconds, prepare
+from halloween_host.cli._preparing import check_seconds, prepare
 from halloween_host.cli._printing import put
 from halloween_host.cli._sightings import Sightings
 from halloween_host.payloads import as_text

@@ -3,27 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final
-
-from cyclopts import Parameter
+from typing import Final
 
 from halloween_host.errors import InvalidSettings, SettingsError
 from halloween_host.host import Places
 
-__all__ = ["BuiltinsOption", "PropsOption", "find_places"]
-
-PropsOption = Annotated[
-    Path | None,
-    Parameter(name="--props", help="Folder of the props. [default: ./props]"),
-]
-BuiltinsOption = Annotated[
-    list[Path] | None,
-    Parameter(
-        name="--builtins",
-        negative=(),
-        help="Folder of built-in workers; may be given again. [default: those that came along, ./builtins]",
-    ),
-]
+__all__ = ["find_places"]
 
 _PACKAGE: Final = Path(__file__).parents[1]
 

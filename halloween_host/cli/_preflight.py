@@ -10,10 +10,10 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from halloween_host.cli._catalog import load_catalog, place_and_reason
-from halloween_host.cli._environment import BrokerOption, read_environment, read_settings
+from halloween_host.cli._environment import read_environment, read_settings
 from halloween_host.cli._inspection import Finding, Inspection, delete_retained
-from halloween_host.cli._places import BuiltinsOption, PropsOption
-from halloween_host.cli._preparing import TimeoutOption, check_seconds
+from halloween_host.cli._options import BrokerOption, BuiltinsOption, PropsOption, TimeoutOption
+from halloween_host.cli._preparing import check_seconds
 from halloween_host.cli._printing import is_terminal, put
 from halloween_host.cli._tables import show
 

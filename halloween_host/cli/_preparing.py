@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Final
 
 import structlog
-from cyclopts import Parameter
 
 from halloween_host.cli._environment import read_environment, read_settings
 from halloween_host.errors import InvalidSettings, SettingsError
 from halloween_host.logs import configure_logging
 from halloween_host.settings import Settings
 
-__all__ = ["TimeoutOption", "check_seconds", "prepare"]
+__all__ = ["check_seconds", "prepare"]
 
 #: No wait of ours lasts longer than an hour.
 MOST_S: Final = 3600.0
-
-TimeoutOption = Annotated[float, Parameter(name="--timeout", help="Seconds to wait for the answer at most.")]
 
 _log: Final = structlog.stdlib.get_logger()
 

@@ -12,8 +12,9 @@ from cyclopts import Parameter
 from halloween_host import topics
 from halloween_host.cli._client import connected
 from halloween_host.cli._complaints import complain
-from halloween_host.cli._environment import BrokerOption, address_of
+from halloween_host.cli._environment import address_of
 from halloween_host.cli._exchange import TTL_S, Answer
+from halloween_host.cli._options import BrokerOption
 from halloween_host.cli._orders import ask, silence_of
 from halloween_host.cli._outcomes import DONE, SILENT, tell
 from halloween_host.cli._preparing import check_seconds, prepare

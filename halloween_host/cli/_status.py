@@ -10,11 +10,11 @@ from cyclopts import Parameter
 
 from halloween_host import topics
 from halloween_host.cli._complaints import complain
-from halloween_host.cli._environment import BrokerOption
 from halloween_host.cli._exchange import Answer
+from halloween_host.cli._options import BrokerOption, TimeoutOption
 from halloween_host.cli._orders import ask, silence_of, tell_host
 from halloween_host.cli._outcomes import DONE, FAILED, SILENT
-from halloween_host.cli._preparing import TimeoutOption, check_seconds, prepare
+from halloween_host.cli._preparing import check_seconds, prepare
 from halloween_host.cli._printing import is_terminal, put
 from halloween_host.cli._sightings import Sighting, Sightings
 from halloween_host.cli._tables import show

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from halloween_host.cli._environment import BrokerOption
-from halloween_host.cli._orders import PropArgument, order
-from halloween_host.cli._preparing import TimeoutOption
+from halloween_host.cli._options import BrokerOption, PropArgument, TimeoutOption
+from halloween_host.cli._orders import order
 
 __all__ = ["stop_"]
 

@@ -11,8 +11,9 @@ from cyclopts import Parameter
 
 from halloween_host import topics
 from halloween_host.cli._client import client_id_for
-from halloween_host.cli._environment import BrokerOption, reachable
+from halloween_host.cli._environment import reachable
 from halloween_host.cli._lines import Lines
+from halloween_host.cli._options import BrokerOption
 from halloween_host.cli._preparing import prepare
 from halloween_host.cli._reading import Reading
 from halloween_host.dial import open_dial

@@ -10,7 +10,6 @@ from typing import Any, Final, NoReturn
 
 from halloween_host.config._json import parse_json
 from halloween_host.config._loaded import Document, Lines, LoadedConfig, Steps
-from halloween_host.config._yaml import parse_yaml
 from halloween_host.errors import ConfigError, did_you_mean
 from halloween_host.structuring import step_of
 
@@ -30,10 +29,10 @@ def load_config(folder: Path, environ: Mapping[str, str], stem: str = "config") 
         ConfigError: when the file cannot be read or parsed, is larger than `MAX_CONFIG_BYTES`, is not UTF-8, or is no mapping at
             its top; with line and column, but for a file that cannot be opened.
     """
-    candidates = [folder / f"{stem}.{suffix}" for suffix in _SUFFIXES]
-    found = [path for path in candidates if os.path.lexists(path)]
+    names = [f"{stem}.{suffix}" for suffix in _SUFFIXES]
+    found = [folder / name for name in names if os.path.lexists(f"{folder}/{name}")]
     if not found:
-        return LoadedConfig({}, looked_for=candidates[0])
+        return LoadedConfig({}, looked_for=folder / names[0])
     path, *ignored = found
     document = _parse(path, _read(path))
     warnings = [f"{path.name} is used, {other.name} beside it is not: {other}" for other in ignored]
@@ -67,7 +66,12 @@ def _parse(path: Path, content: bytes) -> Document:
         fail(f"not UTF-8 (byte 0x{error.object[error.start]:02x}); save the file as UTF-8", place.line, place.column)
     if not text.strip():
         return Document()
-    document = parse_json(text, fail) if path.suffix == ".json" else parse_yaml(text, fail)
+    if path.suffix == ".json":
+        document = parse_json(text, fail)
+    else:
+        from halloween_host.config._yaml import parse_yaml  # ruamel.yaml, for those who write YAML
+
+        document = parse_yaml(text, fail)
     if not isinstance(document.values, dict):
         top: object = document.values
         what = "a list" if isinstance(top, list) else "nothing" if top is None else f"{top!r:.40}"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 import structlog
@@ -15,7 +15,7 @@ import trio
 from halloween_host import topics
 from halloween_host.commands import Command, parse_command
 from halloween_host.errors import CommandError
-from halloween_host.legacy._handlers import Handlers
+from halloween_host.legacy._handlers import Handlers, Handling
 from halloween_host.legacy._loop import GuestLoop, open_loop
 from halloween_host.legacy._mqtt import LegacyMessage, LegacyMqtt
 from halloween_host.legacy._places import name_of_coroutine
@@ -24,6 +24,7 @@ from halloween_host.legacy._worker import BaseWorker, Done
 from halloween_host.outlet import in_safe
 from halloween_host.worker import (
     THREADS,
+    TURN,
     Arrival,
     Berth,
     Blueprint,
@@ -74,7 +75,7 @@ class LegacyHome:
         self._phases: dict[asyncio.Task[Any], None] = {}
         self._spawner = LegacySpawner(loop, blueprint.prop_id, reports, lambda: self._worker, self.stopped_itself)
         self._stopper: asyncio.Task[Any] | None = None  # the handler or task that called `stop()` itself
-        self._stop_ran = False
+        self._stop_ran = self._overrides_on_message = False
         loop.on_crash = lambda error: reports.crashed("a task of its own", error)
         loop.set_exception_handler(self._unhandled)
 
@@ -85,6 +86,10 @@ class LegacyHome:
         return self._worker is not None
 
     @property
+    def prompt(self) -> bool:
+        return self.loop.backlog < TURN
+
+    @property
     def wants_arrivals(self) -> bool:
         return self._overrides_on_message or bool(self._mqtt._halloween_handlers)
 
@@ -93,7 +98,8 @@ class LegacyHome:
             plan = self._blueprint
             assert issubclass(plan.worker_class, BaseWorker)
             config = plan.worker_class._halloween_config(plan.config)
-            self._worker = plan.worker_class(plan.prop_id, self._mqtt, config)
+            self._worker = worker = plan.worker_class(plan.prop_id, self._mqtt, config)
+            self._overrides_on_message = type(worker).on_message is not BaseWorker.on_message
 
         await self._phase("__init__", construct)
 
@@ -104,18 +110,22 @@ class LegacyHome:
 
     def run(self, command: Command, ended: Ended | None = None, timeout_s: float | None = None) -> Run:
         assert self._worker is not None
-        run = Run(ended, timeout_s)
-        with self._contained(command.action, run.end):
+        run = Handling(ended, timeout_s)
+        try:
             call = bind(self._worker, self._blueprint.actions, command)
             if self._handlers.closed:
                 raise CommandError("the worker is stopping", action=command.action)
             self._handlers.start(call, run)
+        except BaseException as error:  # noqa: BLE001 the handler's border
+            self._failed_early(command.action, error, run.end)
         return run
 
     def deliver(self, arrival: Arrival, delivery: Delivery | None = None) -> None:
         if not self._handlers.closed:
-            with self._contained("on_message", None if delivery is None else delivery.delivered):
+            try:
                 self._deliver(arrival, delivery)
+            except BaseException as error:  # noqa: BLE001 the handler's border
+                self._failed_early("on_message", error, None if delivery is None else delivery.delivered)
 
     async def cancel_handlers(self) -> None:
         await self._handlers.cancel(but=self._stopper)
@@ -159,7 +169,7 @@ class LegacyHome:
     async def close(self) -> None:
         self._handlers.closed = True
         self.loop.grace_s = 0.0
-        ours = {*self._handlers.tasks, *self._phases, *self._spawner.tasks(), self._stopper}
+        ours = {*self._handlers.running.values(), *self._phases, *self._spawner.tasks(), self._stopper}
         for task in self.loop.unfinished():
             if task not in ours and not task.cancelling():
                 self._reports.leaked(name_of_coroutine(task.get_coro()))
@@ -177,30 +187,21 @@ class LegacyHome:
         if not self._stop_ran:
             self._stop_ran = True
             self._stopper = asyncio.current_task(self.loop)
-            if self._stopper is not None and (run := self._handlers.tasks.get(self._stopper)) is not None:
-                run.stopper = True
+            self._handlers.mark_stopper(self._stopper)
             self._reports.stopped_itself()
 
     # -- inside
 
-    @property
-    def _overrides_on_message(self) -> bool:
-        return self._worker is not None and type(self._worker).on_message is not BaseWorker.on_message
-
     def _moor_off(self) -> None:
         self._berth.spawner, self._berth.moment = None, "after stop()"
 
-    @contextmanager
-    def _contained(self, name: str, ended: Ended | None) -> Iterator[None]:
-        """What is looked up here runs the author's code (`__getattr__`, a property): what that raises is a handler's failure."""
-        try:
-            yield
-        except CommandError:
-            raise
-        except BaseException as error:  # noqa: BLE001 the handler's border
-            self._report(name, error)
-            if ended is not None:
-                ended("failed", None, describe(error, "legacy"))
+    def _failed_early(self, name: str, error: BaseException, ended: Ended | None) -> None:
+        """Looking a handler up ran the author's code (`__getattr__`, a property): what that raised is the handler's failure."""
+        if isinstance(error, CommandError):
+            raise error
+        self._report(name, error)
+        if ended is not None:
+            ended("failed", None, describe(error, "legacy"))
 
     def _deliver(self, arrival: Arrival, delivery: Delivery | None) -> None:
         message = LegacyMessage.of(arrival, delivery)
@@ -211,7 +212,7 @@ class LegacyHome:
         # An overridden on_message gets the worker's own commands, and what it subscribed to if nobody else listens.
         if self._overrides_on_message and (command is not None or not listeners):
             on_message = self._worker.on_message  # type: ignore[union-attr] # nothing is delivered before construct()
-            run = Run(None if delivery is None else delivery.delivered)
+            run = Handling(None if delivery is None else delivery.delivered)
             self._handlers.start(Call("on_message", on_message, (message,), is_async(on_message)), run)
             return
         if delivery is None:

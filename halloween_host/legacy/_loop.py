@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import math
-import threading
-import time
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager, suppress
-from contextvars import Context
 from typing import Any, Final, NoReturn, TypeVar
 
 import outcome
 import trio
 from typing_extensions import TypeVarTuple, Unpack
 
-from halloween_host.legacy._cpython import SteppedLoop, forget, is_real_clock
+from halloween_host.legacy._cpython import forget
+from halloween_host.legacy._drive import DrivenLoop
 from halloween_host.legacy._executor import WorkerThreads, settled
 from halloween_host.legacy._places import name_of_coroutine
+from halloween_host.legacy._tally import Tally
 
 __all__ = ["GuestLoop", "open_loop"]
 
@@ -32,59 +30,35 @@ GRACE_S: Final = 5.0
 _OURS: Final = "halloween_host"
 
 
-class GuestLoop(SteppedLoop):
+class GuestLoop(DrivenLoop):
     """An asyncio loop that `open_loop` drives inside a Trio task; it may be made, and given work, before it is driven.
 
-    The task that drives it is shielded and ends by `shut` alone: a cancellation around it never stops it, so that
-    asyncio's tasks can end in good order. `on_crash` is told what must not happen inside a loop that belongs to the
-    host: a `SystemExit` or `KeyboardInterrupt` out of it, and `loop.stop()`; the loop goes on.
+    Its drive ends by `shut` alone: a cancellation around it becomes `task.cancel()`, so that asyncio's tasks can end in
+    good order. `on_crash` is told of `loop.stop()` too, which must not happen inside a loop that belongs to the host.
     """
 
     def __init__(self, name: str = "asyncio", *, threads: int = 64) -> None:
         """At most `threads` run at once, called `name`. Make it inside `trio.run` if Trio's clock there is a mock."""
-        self._parked: trio.CancelScope | None = None
-        self._life = trio.CancelScope(shield=True)
-        self._clock: trio.abc.Clock | None = None
-        self._read_clock()
         super().__init__()
         self.name = name
         #: Seconds that what runs here gets to end when whoever opened the loop leaves.
         self.grace_s = GRACE_S
         self._most_threads = threads
-        self.on_crash: Callable[[BaseException], None] = lambda error: None
         #: Every pool of threads that runs this worker's code.
         self.pools: list[WorkerThreads] = []
         self._own_threads: WorkerThreads | None = None
-        self._numbers = itertools.count()
+        #: Tasks are numbered: what is cancelled together ends in the order it began.
+        self.numbers = itertools.count()
+        self.tally = Tally()
         self._wrapped: dict[asyncio.Task[Any], Coroutine[Any, Any, Any]] = {}
 
     # -- for asyncio, from inside
 
-    def time(self) -> float:
-        # Libraries take loop.time() for time.monotonic() (zeroconf does); under a mock clock it is Trio's.
-        return time.monotonic() if self._clock is None else self._clock.current_time()
-
-    def call_soon(
-        self, callback: Callable[[Unpack[ArgsT]], object], *args: *ArgsT, context: Context | None = None
-    ) -> asyncio.Handle:
-        handle = super().call_soon(callback, *args, context=context)
-        self._wake()
-        return handle
-
-    def call_at(
-        self,
-        when: float,
-        callback: Callable[[Unpack[ArgsT]], object],
-        *args: *ArgsT,
-        context: Context | None = None,
-    ) -> asyncio.TimerHandle:
-        handle = super().call_at(when, callback, *args, context=context)
-        self._wake()
-        return handle
-
     def create_task(self, coro: Any, **options: Any) -> asyncio.Task[Any]:
         task: asyncio.Task[Any] = super().create_task(coro, **options)
-        task._halloween_number = next(self._numbers)  # type: ignore[attr-defined] # what is cancelled together ends in the order it began
+        task._halloween_number = next(self.numbers)  # type: ignore[attr-defined]
+        if not task.done():  # an eager factory's may be
+            self.tally.note(task)
         return task
 
     def run_in_executor(
@@ -177,8 +151,7 @@ class GuestLoop(SteppedLoop):
 
     def unfinished(self) -> list[asyncio.Task[Any]]:
         """Every task of this loop that has not ended, the oldest first."""
-        tasks = [task for task in asyncio.all_tasks(self) if not task.done()]
-        return sorted(tasks, key=lambda task: getattr(task, "_halloween_number", 0))
+        return sorted(self.tally.unfinished(self), key=lambda task: getattr(task, "_halloween_number", 0))
 
     async def cancel_all(self) -> None:
         """Cancel every task, also those that start meanwhile, and wait until all have ended."""
@@ -203,30 +176,13 @@ class GuestLoop(SteppedLoop):
         with trio.CancelScope(shield=True, deadline=trio.current_time() + seconds):
             await self.wind_up()
         stubborn = self.names()
-        self._life.cancel()
+        self.end_drive()
         return stubborn
 
     def names(self) -> list[str]:
         """What has not ended, as "name (file:line)", calls in threads included."""
         tasks = [name_of_coroutine(task.get_coro()) for task in self.unfinished() if task.get_name() != _OURS]
         return sorted(tasks) + [name for pool in self.pools for name in pool.names()]
-
-    def adopt(self) -> None:
-        """The current thread is the one that turns this loop from here on."""
-        self._read_clock()
-        self.thread = threading.get_ident()
-
-    async def drive(self) -> None:
-        """Turn the loop whenever it has something to do, until `shut`."""
-        with self._life:
-            while True:
-                if self.has_work:
-                    await trio.lowlevel.checkpoint()
-                else:
-                    await self._park()
-                if (error := self.turn()) is not None:
-                    self.on_crash(error)
-        self.thread = None
 
     def discard(self) -> None:
         """Close a loop that is driven no more, or never was, together with what was left in it."""
@@ -241,36 +197,14 @@ class GuestLoop(SteppedLoop):
             self._close_wrapped(task)
         for pool in self.pools:  # never waits: a thread that runs on was named
             pool.shutdown(wait=False, cancel_futures=True)
+        self.tally.close()
         self.close()
-
-    async def _park(self) -> None:
-        """Wait for something that is ready, for the next timer, or for `_wake`."""
-        deadline, when = math.inf, self.next_timer
-        if when is not None:
-            wait_s = when - self.time()
-            deadline = trio.current_time() + (0.0 if math.isnan(wait_s) else wait_s)
-        with trio.CancelScope(deadline=deadline) as self._parked:
-            await trio.lowlevel.wait_readable(self.poll_fd)
-        self._parked = None
-
-    def _wake(self) -> None:
-        if self.thread not in (None, threading.get_ident()):  # stock asyncio bears this misuse; Trio's scopes do not
-            self.wake_from_thread()
-            return
-        parked, self._parked = self._parked, None
-        if parked is not None:
-            parked.cancel()
 
     def _close_wrapped(self, task: asyncio.Task[Any]) -> None:
         """Nothing is said to be "never awaited" of a coroutine that was cancelled before its first step."""
         if (coroutine := self._wrapped.pop(task, None)) is not None:
             with suppress(BaseException):
                 coroutine.close()
-
-    def _read_clock(self) -> None:
-        if trio.lowlevel.in_trio_run():
-            clock = trio.lowlevel.current_clock()
-            self._clock = None if is_real_clock(clock) else clock
 
 
 @asynccontextmanager
@@ -281,7 +215,7 @@ async def open_loop(loop: GuestLoop | None = None) -> AsyncIterator[GuestLoop]:
         async with trio.open_nursery() as nursery:
             loop.adopt()
             # never nursery.start(): under a cancellation it would wait for the drive, which does not heed that
-            nursery.start_soon(loop.drive)
+            nursery.start_soon(loop.drive, nursery)
             try:
                 yield loop
             finally:

@@ -31,12 +31,13 @@ def read_worker_class(module: ModuleType, found: Found) -> type[CommonWorker]:
     worker = vars(module).get("Worker")
     if worker is None:
         raise _no_worker(module, found)
-    line = bound_at(found.path, "Worker")
     if not isinstance(worker, type):
+        line = bound_at(found.path, "Worker")
         raise found.error(f"Worker is no class but {_kind(worker)}: write `class Worker(BaseWorker):`", line=line)
     if not issubclass(worker, CommonWorker) or not hasattr(worker, "dialect"):
         raise _in_class(worker, found, f"Worker must inherit from BaseWorker: {_IMPORTS}")
     if _is_ours(worker):
+        line = bound_at(found.path, "Worker")
         raise found.error("Worker is BaseWorker itself: write `class Worker(BaseWorker):`", line=line)
     if len({vars(parent)["dialect"] for parent in worker.__mro__ if "dialect" in vars(parent)}) > 1:
         raise _in_class(worker, found, f"Worker inherits from both BaseWorkers, choose one: {_IMPORTS}")

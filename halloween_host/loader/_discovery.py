@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -109,15 +110,17 @@ def _entries(folder: Path, finds: Finds) -> list[Path]:
 def _prop(prop: Path, props: Path, finds: Finds) -> Found | None:
     """The worker of a prop's folder, also one that cannot be opened; None for a prop without one."""
     backend = prop / "backend"
-    worker = backend / "worker.py"
-    for link in (prop, backend):
-        if _dangles(link):
-            return Found(prop.name, link, props, builtin=False, problem=_dangling(link))
     try:
-        sources = sorted(entry.name for entry in backend.iterdir() if entry.suffix == ".py") if backend.is_dir() else []
+        sources = sorted(name for name in os.listdir(backend) if name.endswith(".py") and name != ".py")  # noqa: PTH208
     except OSError as error:
-        return Found(prop.name, backend, props, builtin=False, problem=f"cannot be listed: {error.strerror}")
-    if worker.name in sources:
+        for link in (prop, backend):
+            if _dangles(link):
+                return Found(prop.name, link, props, builtin=False, problem=_dangling(link))
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):
+            return Found(prop.name, backend, props, builtin=False, problem=f"cannot be listed: {error.strerror}")
+        return None
+    if "worker.py" in sources:
+        worker = backend / "worker.py"
         if (problem := _name_problem(prop.name, "folder")) is not None:
             return Found(prop.name, prop, props, builtin=False, problem=problem)
         return Found(prop.name, worker, props, builtin=False, problem=_file_problem(worker))
@@ -137,15 +140,11 @@ def _name_problem(name: str, what: str) -> str | None:
 
 
 def _file_problem(path: Path) -> str | None:
-    if _dangles(path):
-        return _dangling(path)
-    if is_folder(path):
-        return "is a folder, not a file"
     try:
-        path.stat()
+        mode = path.stat().st_mode
     except OSError as error:
-        return f"cannot be read: {error.strerror}"
-    return None
+        return _dangling(path) if _dangles(path) else f"cannot be read: {error.strerror}"
+    return "is a folder, not a file" if stat.S_ISDIR(mode) else None
 
 
 def _hidden(name: str) -> bool:

@@ -1,22 +1,17 @@
-"""Authors' modules live in two packages of our own, `props` and `halloween_builtins`, compiled from source every time.
-
-Python's own finder would read a ``.pyc``: an edit of equal size within the same second then runs yesterday's code.
-"""
+"""Authors' modules live in two packages of our own, `props` and `halloween_builtins`."""
 
 from __future__ import annotations
 
 import importlib.machinery
-import io
 import linecache
 import sys
-import tokenize
 import types
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.abc import InspectLoader, MetaPathFinder
-from importlib.readers import FileReader
 from pathlib import Path
 from typing import Final
+
+from halloween_host.loader._sources import FolderLoader, spec_in
 
 __all__ = ["BUILTINS", "PROPS", "anew", "drop", "foreign", "install", "unload_workers"]
 
@@ -37,44 +32,8 @@ class _Package(types.ModuleType):
         self.__spec__.submodule_search_locations = self.__path__
 
 
-class _SourceLoader(importlib.machinery.SourceFileLoader):
-    """Compiles the source as it is now; no ``.pyc`` is read or written."""
-
-    def get_code(self, fullname: str) -> types.CodeType:
-        source = self.get_data(self.path)
-        text = _decode(source, self.path)
-        # No time stamp: a traceback shows the lines that run, not those that an editor saved since.
-        linecache.cache[self.path] = (len(source), None, io.StringIO(text, newline=None).readlines(), self.path)
-        code: types.CodeType = self.source_to_code(source, self.path)
-        return code
-
-
-class _FolderLoader(InspectLoader):
-    """A folder without ``__init__.py`` is a package, as Python has it; `importlib.resources` reaches its files."""
-
-    def __init__(self, folder: str) -> None:
-        self.path = str(Path(folder) / "__init__.py")
-
-    def is_package(self, fullname: str) -> bool:
-        return True
-
-    def get_source(self, fullname: str) -> str:
-        return ""
-
-    def exec_module(self, module: types.ModuleType) -> None:
-        pass
-
-    def get_resource_reader(self, fullname: str) -> FileReader:
-        return FileReader(self)  # type: ignore[arg-type] # it asks for nothing but `path`
-
-
-class _Finder(MetaPathFinder):
+class _Finder:
     """Python's own rules for what a name means in a folder, with our loaders."""
-
-    _loaders = (
-        (importlib.machinery.ExtensionFileLoader, importlib.machinery.EXTENSION_SUFFIXES),
-        (_SourceLoader, importlib.machinery.SOURCE_SUFFIXES),
-    )
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: types.ModuleType | None = None
@@ -83,15 +42,14 @@ class _Finder(MetaPathFinder):
             return None
         folders: list[str] = []
         for entry in path:
-            # a finder of this moment: its listing of the folder is never older than the question
-            spec = importlib.machinery.FileFinder(entry, *self._loaders).find_spec(fullname)
-            if spec is not None and spec.loader is not None:
-                return spec
-            folders += (spec.submodule_search_locations or []) if spec is not None else []
+            found = spec_in(entry, fullname)
+            if isinstance(found, importlib.machinery.ModuleSpec):
+                return found
+            folders += [] if found is None else [found]
         if not folders:
             # ours to answer: the finders behind us would take a leftover .pyc
             raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
-        package = importlib.machinery.ModuleSpec(fullname, _FolderLoader(folders[0]), is_package=True)
+        package = importlib.machinery.ModuleSpec(fullname, FolderLoader(folders[0]), is_package=True)
         package.submodule_search_locations = folders
         return package
 
@@ -152,28 +110,3 @@ def anew(package: str) -> Iterator[None]:
         if package in old and parent in sys.modules:
             setattr(sys.modules[parent], last, old[package])
         raise
-
-
-def _decode(source: bytes, path: str) -> str:
-    """The text of a Python file by its coding line, else UTF-8; what cannot be read is a SyntaxError with its line."""
-    encoding = "utf-8"
-    try:
-        encoding, _ = tokenize.detect_encoding(iter(source.splitlines(keepends=True)).__next__)
-        text = source.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise _undecodable(source, encoding, error, path) from None
-    except SyntaxError as problem:  # the coding line is wrong, or there is none and its place is not UTF-8
-        try:
-            source.decode()
-        except UnicodeDecodeError as error:
-            raise _undecodable(source, "utf-8", error, path) from None
-        raise SyntaxError(str(problem), (path, 1, None, None)) from None
-    if "\0" in text:
-        raise SyntaxError("holds a NUL character", (path, text[: text.index("\0")].count("\n") + 1, None, None))
-    return text
-
-
-def _undecodable(source: bytes, encoding: str, error: UnicodeDecodeError, path: str) -> SyntaxError:
-    line, column = source.count(b"\n", 0, error.start) + 1, error.start - source.rfind(b"\n", 0, error.start)
-    problem = f"is not {encoding.upper()}: byte 0x{source[error.start]:02x}; save the file as UTF-8"
-    return SyntaxError(problem, (path, line, column, None))

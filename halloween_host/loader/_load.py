@@ -21,7 +21,7 @@ from halloween_host.loader._discovery import Finds, Found, discover, python_file
 from halloween_host.loader._finder import anew, drop, foreign, install
 from halloween_host.loader._requirements import check_requirements
 from halloween_host.loader._terms import class_terms, environment_terms
-from halloween_host.loader._watch import interrupts, watched
+from halloween_host.loader._watch import Watch, interrupts
 from halloween_host.settings import Settings
 from halloween_host.terms import Terms
 from halloween_host.worker import read_actions
@@ -41,7 +41,7 @@ class _Given:
     environ: Mapping[str, str]
     loading: Callable[[], AbstractContextManager[object]]
     discard: Callable[[object], None]
-    progress: Callable[[str], None]
+    watch: Watch
     interrupted: Callable[[], bool]
     taken: dict[str, Path] = attrs.field(factory=dict)
     warnings: list[str] = attrs.field(factory=list)
@@ -76,8 +76,8 @@ def load_workers(
     finds = discover(props, builtins)
     _permit(finds, settings)
     install(props, builtins[::-1])
-    with interrupts() as interrupted:
-        return _load_all(finds, _Given(environment_terms(settings), environ, loading, discard, progress, interrupted))
+    with interrupts() as interrupted, Watch(progress) as watch:
+        return _load_all(finds, _Given(environment_terms(settings), environ, loading, discard, watch, interrupted))
 
 
 def load_again(
@@ -97,8 +97,8 @@ def load_again(
     root = spec.path.parents[0 if spec.builtin else 2]
     name = spec.path.stem if spec.builtin else spec.path.parents[1].name
     found = Found(name, spec.path, root, builtin=spec.builtin)
-    with interrupts() as interrupted:
-        given = _Given(environment_terms(settings), environ, loading, discard, progress, interrupted)
+    with interrupts() as interrupted, Watch(progress) as watch:
+        given = _Given(environment_terms(settings), environ, loading, discard, watch, interrupted)
         return _load_all(Finds([found]), given, again=spec)
 
 
@@ -132,7 +132,7 @@ def _load(found: Found, given: _Given, again: WorkerSpec | None) -> WorkerSpec:
 
 def _import(found: Found, given: _Given) -> tuple[ModuleType, object]:
     loading = given.loading if _mentions_legacy(found) else nullcontext
-    with _blamed(found, given, "import"), watched(found, given.progress), loading() as cargo:
+    with _blamed(found, given, "import"), given.watch.over(found), loading() as cargo:
         return importlib.import_module(found.module), cargo
     raise found.error("was not imported: `loading` swallowed what its import raised")
 

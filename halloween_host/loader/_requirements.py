@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
-
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
+from typing import TYPE_CHECKING, Final
 
 from halloween_host.errors import LoadError
 from halloween_host.loader._discovery import Found
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 __all__ = ["check_requirements", "listed", "requirements_file"]
 
@@ -36,14 +37,14 @@ def check_requirements(found: Found) -> None:
         ExceptionGroup: of one LoadError for each line that pip cannot read.
         LoadError: when the file cannot be read.
     """
-    if found.builtin:
-        return
     path = requirements_file(found)
+    if found.builtin or not os.path.lexists(path):
+        return
     problems = []
     for line, text in _lines(found, path):
         try:
             _requirement(text)
-        except InvalidRequirement as error:
+        except ValueError as error:  # packaging's InvalidRequirement
             reason = f"pip cannot read {text!r}: {str(error).splitlines()[0]}"
             problems.append(LoadError(found.name, path, reason, line=line))
     if problems:
@@ -58,7 +59,7 @@ def listed(found: Found) -> set[str]:
     for _, text in _lines(found, requirements_file(found)):
         requirement = _requirement(text)
         if requirement is not None:
-            names |= {requirement.name, canonicalize_name(requirement.name).replace("-", "_")}
+            names |= {requirement.name, re.sub(r"[-_.]+", "_", requirement.name).lower()}
     return names
 
 
@@ -67,6 +68,8 @@ def _requirement(text: str) -> Requirement | None:
     bare = _OPTIONS.sub("", text).strip()
     if text.startswith("-") or (_ADDRESS.search(bare) and "@" not in bare.partition("/")[0]):
         return None
+    from packaging.requirements import Requirement  # for those who have such a file
+
     return Requirement(bare)
 
 

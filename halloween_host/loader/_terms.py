@@ -21,7 +21,8 @@ __all__ = ["SECTION", "class_terms", "environment_terms", "section_terms", "take
 
 #: The section of a config file that is the host's; a value of that name that is no mapping is the worker's.
 SECTION: Final = "host"
-_NAMES: Final = tuple(field.name for field in attrs.fields(Terms))
+_DEFAULTS: Final = attrs.asdict(Terms())
+_NAMES: Final = tuple(_DEFAULTS)
 #: By the type of the default: which types a class attribute may have, and how that is said.
 _PLAIN: Final[Mapping[type, tuple[tuple[type, ...], str]]] = {
     float: ((float, int), "seconds, a number above 0"),
@@ -48,8 +49,9 @@ def class_terms(worker_class: type[CommonWorker], terms: Terms) -> tuple[Terms, 
     Workers of 2025 may use such a name for something of their own: what is no plain value of the right type is left alone.
     """
     ignored: list[str] = []
-    for name, default in attrs.asdict(Terms()).items():
-        owner = next((each for each in worker_class.__mro__ if name in vars(each)), None)
+    said_by = {name: owner for owner in reversed(worker_class.__mro__) for name in vars(owner).keys() & _DEFAULTS}
+    for name, default in _DEFAULTS.items():
+        owner = said_by.get(name)
         if owner is None:
             continue
         value = vars(owner)[name]

@@ -11,38 +11,77 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import Final, Self
+
+import attrs
 
 from halloween_host.loader._discovery import Found
 
-__all__ = ["SLOW_S", "interrupts", "watched"]
+__all__ = ["SLOW_S", "Watch", "interrupts"]
 
 #: Seconds an import may take without a line about it.
 SLOW_S: Final = 2.0
 
 
-@contextmanager
-def watched(found: Found, progress: Callable[[str], None]) -> Iterator[None]:
-    """Tell `progress` of a body that takes over `SLOW_S`: while it runs (from a thread of ours) and when it is over."""
-    started = time.monotonic()
-    loading = threading.get_ident()
-    told = threading.Event()
-    context = contextvars.copy_context()
+@attrs.define
+class _Import:
+    """One that is under way."""
 
-    def tell() -> None:
-        told.set()
-        context.run(progress, f"loading {found.name} takes long: {_where(found, loading)} runs for {SLOW_S:g} s now")
+    found: Found
+    context: contextvars.Context = attrs.field(factory=contextvars.copy_context)
+    started: float = attrs.field(factory=time.monotonic)
+    told: bool = False
 
-    timer = threading.Timer(SLOW_S, tell)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        timer.join()  # its line stands before the closing one
-        if told.is_set():
-            progress(f"loading {found.name} took {time.monotonic() - started:.1f} s")
+
+class Watch:
+    """Tells `progress` of imports that take over `SLOW_S`: while one runs, from a thread of ours, and when it is over.
+
+    One thread for all of a load: one for each of a thousand would cost more than their imports.
+    """
+
+    def __init__(self, progress: Callable[[str], None]) -> None:
+        self._progress = progress
+        self._lock = threading.Lock()
+        self._import: _Import | None = None
+        self._over = threading.Event()
+        self._loading = threading.get_ident()
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._run, name="slow imports", daemon=True).start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._over.set()
+
+    @contextmanager
+    def over(self, found: Found) -> Iterator[None]:
+        """The body imports `found`."""
+        self._import = current = _Import(found)
+        try:
+            yield
+        finally:
+            with self._lock:  # its line stands before the closing one
+                self._import = None
+            if current.told:
+                self._progress(f"loading {found.name} took {time.monotonic() - current.started:.1f} s")
+
+    def _run(self) -> None:
+        while not self._over.wait(self._look()):
+            pass
+
+    def _look(self) -> float:
+        """Tell of the import that runs if it is time to; in how many seconds to look again."""
+        with self._lock:
+            current = self._import
+            if current is None or current.told:
+                return SLOW_S  # no other can be due before that
+            wait_s = current.started + SLOW_S - time.monotonic()
+            if wait_s <= 0:
+                current.told = True
+                where = _where(current.found, self._loading)
+                text = f"loading {current.found.name} takes long: {where} runs for {SLOW_S:g} s now"
+                current.context.run(self._progress, text)
+            return max(wait_s, 0.0)
 
 
 @contextmanager

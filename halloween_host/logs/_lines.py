@@ -8,6 +8,7 @@ both with a mark that says how long it was.
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import re
@@ -42,7 +43,7 @@ def console_line(fields: Mapping[str, Any], *, colours: bool) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if colours and text else text
 
     facts = dict(fields)
-    moment = datetime.fromtimestamp(facts.pop("timestamp")).strftime("%H:%M:%S")
+    moment = _time_of_day(int(facts.pop("timestamp")))
     level = str(facts.pop("level"))
     worker = _plain_text(facts.pop("worker", "-"))
     event = _plain_text(facts.pop("event", ""))
@@ -52,6 +53,11 @@ def console_line(fields: Mapping[str, Any], *, colours: bool) -> str:
         *(f"{paint('2', escape(key) + '=')}{_quoted(value)}" for key, value in facts.items()),
     ]
     return "\n".join(["  ".join(parts), *(f"    {line}" for trace in traces for line in _trace_lines(trace))])
+
+
+@functools.lru_cache(maxsize=2)
+def _time_of_day(second: int) -> str:
+    return datetime.fromtimestamp(second).strftime("%H:%M:%S")
 
 
 def json_line(fields: Mapping[str, Any]) -> str:
@@ -85,18 +91,22 @@ _bounded = _BoundedRepr()
 
 def _plain(value: object) -> str | int | float | bool | None:
     """What JSON can hold and no terminal trips over; objects as their repr, an exception as ``Type: text``."""
+    if isinstance(value, str):
+        return _cut(str(value))
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, float) and math.isfinite(value):
         return float(value)
     if isinstance(value, int) and value.bit_length() <= _MAX_INT_BITS:
         return int(value)
-    if isinstance(value, str | PurePath):
-        text = str(value)
-    elif isinstance(value, BaseException):
-        text = f"{type(value).__name__}: {value}"
-    else:
-        text = _bounded.repr(value)
+    if isinstance(value, PurePath):
+        return _cut(str(value))
+    if isinstance(value, BaseException):
+        return _cut(f"{type(value).__name__}: {value}")
+    return _cut(_bounded.repr(value))
+
+
+def _cut(text: str) -> str:
     if len(text) > MAX_TEXT_CHARS:
         text = f"{text[:MAX_TEXT_CHARS]}… [cut, {len(text)} characters]"
     return escape(text)

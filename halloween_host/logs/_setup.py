@@ -23,8 +23,18 @@ __all__ = ["configure_logging"]
 
 _Renderer = Callable[[WrappedLogger, str, EventDict], str]
 
+
+class _Logger(logging.Logger):
+    """One of our own tree: its name is its caller's module, so that no frames are searched for who called."""
+
+    def findCaller(self, stack_info: bool = False, stacklevel: int = 1) -> tuple[str, int, str, str | None]:  # noqa: N802
+        return self.name, 0, "", None
+
+
 _tree = logging.Manager(logging.RootLogger(logging.WARNING))
 _tree.root.manager = _tree
+_tree.setLoggerClass(_Logger)
+_fill_in = structlog.stdlib.PositionalArgumentsFormatter()
 
 
 def configure_logging(level: str, format: Literal["console", "json"], stream: TextIO | None = None) -> None:
@@ -65,7 +75,6 @@ class _LineHandler(logging.StreamHandler[TextIO]):
             structlog.stdlib.ProcessorFormatter(
                 foreign_pre_chain=[structlog.contextvars.merge_contextvars, _name_foreign_logger],
                 processors=[
-                    structlog.stdlib.PositionalArgumentsFormatter(),
                     structlog.processors.format_exc_info,
                     _add_facts,
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
@@ -73,6 +82,15 @@ class _LineHandler(logging.StreamHandler[TextIO]):
                 ],
             )
         )
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Our own records, which are most, take no detour: the formatter would make a second one of each."""
+        if not isinstance(record.msg, dict) or not hasattr(record, "_logger"):
+            return super().format(record)
+        fields = _fill_in(None, "", {**record.msg, "_record": record})
+        fields = _add_facts(None, "", structlog.processors.format_exc_info(None, "", fields))
+        del fields["_record"]
+        return self._renderer(None, "", fields)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
         """A record that cannot be shown becomes one line that says so; a stream that cannot be written is let be."""

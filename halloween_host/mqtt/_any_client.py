@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -62,6 +63,11 @@ class AnyClient(Protocol):
         *,
         on_done: Callable[[Receipt], None] | None = None,
     ) -> Receipt: ...
+
+    def corked(self) -> AbstractContextManager[None]: ...
+
+    @property
+    def has_room(self) -> bool: ...
 
     async def room(self) -> None: ...
 

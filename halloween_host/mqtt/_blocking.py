@@ -7,6 +7,7 @@ descriptor over 1,023, and a host with many workers has more.
 from __future__ import annotations
 
 import contextlib
+import math
 import random
 import select
 import socket
@@ -25,15 +26,13 @@ from ._blocking_session import BlockingSession
 from ._errors import MALFORMED, MqttCodeError, MqttError, MqttTimeoutError, explain
 from ._messages import Message
 from ._options import PayloadType, ProtocolVersion, encode_payload
+from ._paho import PahoClient
 
 #: Seconds: the cap of the back-off while the broker is away, and while it refuses us or cuts us off again and again.
 BACKOFF_CAP_S: Final = 5.0
 REFUSED_CAP_S: Final = 30.0
 #: A connection cut sooner than this after its CONNACK counts as a failed attempt.
 SHORT_S: Final = 5.0
-#: paho looks after its keep-alive when it is asked to, once a second (its documentation of `loop_misc`).
-_TICK_MS: Final = 1_000
-
 _READ: Final = select.POLLIN | select.POLLHUP | select.POLLERR
 
 
@@ -181,14 +180,15 @@ class BlockingClient:
                 raise session.lost or MqttError(f"{self._where(session)}: the broker closed the connection")
             poller.register(sock, select.POLLIN | (select.POLLOUT if client.want_write() else 0))
             number, held_back = sock.fileno(), self._held_back(sock)
-            ready = dict(poller.poll(0 if held_back else _TICK_MS))
+            ready = dict(poller.poll(0 if held_back else _patience_ms(session, deadline)))
             if self._wake_in.fileno() in ready:
                 with contextlib.suppress(BlockingIOError):
                     self._wake_in.recv(4096)
             code = MQTTErrorCode.MQTT_ERR_SUCCESS
             if held_back or ready.get(number, 0) & _READ:
                 code = client.loop_read()
-            code = code or (client.loop_write() if client.want_write() else code) or client.loop_misc()
+            # its sign of life, if one is due, goes out with what waits to be written
+            code = code or client.loop_misc() or (client.loop_write() if client.want_write() else code)
             if session.lost is not None:
                 raise session.lost
             if code:
@@ -236,6 +236,18 @@ class BlockingClient:
         if self._tls_context is not None:
             client.tls_set_context(self._tls_context)
         return client
+
+
+def _patience_ms(session: BlockingSession, deadline: float) -> int | None:
+    """Until the keep-alive is due, or until the broker ought to have taken our filters; None: neither is to come.
+
+    Not for a second less: who is woken for nothing wakes the processor too, on every host and all night.
+    """
+    left_s = [] if session.subscribed else [deadline - time.monotonic()]
+    keep_alive_s = PahoClient.keep_alive_due_s(session.paho)
+    if keep_alive_s is not None:
+        left_s.append(keep_alive_s)
+    return max(1, math.ceil(min(left_s) * 1_000)) if left_s else None
 
 
 def _send_at_once(sock: Any) -> None:

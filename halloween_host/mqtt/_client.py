@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, cast
 
+import anyio.lowlevel
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
@@ -12,7 +14,7 @@ from ._errors import MqttCodeError, MqttError
 from ._lifetime import Lifetime
 from ._options import PayloadType, encode_payload
 from ._outgoing import Receipt
-from ._topics import check_filter, check_topic
+from ._topics import check_filter
 
 #: What `subscribe` takes: a filter, a filter with its QoS or MQTT 5's options, or a list of these.
 Subscription = str | tuple[str, int] | tuple[str, SubscribeOptions]
@@ -119,13 +121,24 @@ class Client(Lifetime):
             TypeError: for a payload that is no `PayloadType`.
         """
         connection = self._open()
+        if qos and timeout is None and not connection.full:
+            await anyio.lowlevel.checkpoint_if_cancelled()
+            receipt = self.publish_nowait(topic, payload, qos, retain, properties)
+            connection.patience.watch(receipt)
+            if not connection.patience.runs:
+                connection.patience.runs = True
+                self._tasks.start_soon(connection.patience.run)
+            await self._acknowledged(receipt)
+            return
         with self._deadline(timeout, f"the publish to {topic!r} was not acknowledged"):
             await connection.room()
-            receipt = self.publish_nowait(topic, payload, qos, retain, properties)
-            try:
-                await receipt.wait()
-            finally:
-                connection.outgoing.withdraw(receipt)
+            await self._acknowledged(self.publish_nowait(topic, payload, qos, retain, properties))
+
+    async def _acknowledged(self, receipt: Receipt) -> None:
+        try:
+            await receipt.wait()
+        finally:
+            self._open().outgoing.withdraw(receipt)
 
     def publish_nowait(
         self,
@@ -148,15 +161,12 @@ class Client(Lifetime):
             ValueError: for an invalid topic or QoS, or a payload above 256 MiB.
             TypeError: for a payload that is no `PayloadType`.
         """
-        check_topic(topic)
         if qos not in (0, 1, 2):
             raise ValueError(f"QoS {qos!r}: 0, 1 or 2")
         data = encode_payload(payload)
-        connection = self._open()
-        connection.check_open()
-        receipt = Receipt(topic, data, qos, retain, properties, on_done=on_done)
-        connection.check_size(receipt)
-        connection.outgoing.post(receipt)
+        connection = self._connection or self._open()
+        receipt = Receipt(topic, data, qos, bool(retain), properties, on_done=on_done)
+        connection.post(receipt)
         return receipt
 
     async def room(self) -> None:
@@ -166,6 +176,19 @@ class Client(Lifetime):
             MqttError: when the connection is gone.
         """
         await self._open().room()
+
+    def corked(self) -> AbstractContextManager[None]:
+        """Collect all that is published in this ``with``, which must not await, and send it at its end, in one system call.
+
+        Raises:
+            MqttError: when there is no connection yet.
+        """
+        return self._open().corked
+
+    @property
+    def has_room(self) -> bool:
+        """Whether `room` would return at once."""
+        return self._connection is None or not self._connection.full
 
     async def wait_disconnected(self) -> MqttError:
         """Return the reason once the connection has ended: an MqttCodeError when the broker gave one (MQTT 5)."""

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import anyio
 import attrs
 from paho.mqtt.client import MQTTMessage
 from paho.mqtt.properties import Properties
 
 from ._errors import MqttCodeError, MqttError
+from ._frames import LARGEST_PACKET, TopicBytes, publish_frame
+from ._identifiers import Identifiers
 from ._messages import Message, Messages
-from ._outgoing import Outgoing, Receipt
+from ._options import ProtocolVersion
+from ._outgoing import Outgoing, Patience, Receipt
 from ._paho import PahoClient
 from ._pumps import Pumps
+from ._splitter import Splitter
 from ._topics import Topic
 from ._transport import Transport
-
-_TOPICS_KEPT: Final = 4096
 
 
 @attrs.define(eq=False)
@@ -38,25 +38,59 @@ class Connection(Pumps):
         *,
         in_flight: int,
         capacity: int | None,
+        timeout_s: float,
+        fast: bool,
+        offered: Properties | None = None,
     ) -> None:
+        """`offered` are the properties of our CONNECT; an acknowledgement may take `timeout_s`; `fast`: see `Pumps`."""
         super().__init__(name, transport, paho)
         self.accepted = anyio.Event()
         self.properties: Properties | None = None
+        self.patience = Patience(timeout_s)
         self.outgoing = Outgoing(self._send, in_flight=in_flight, capacity=capacity)
+        self._v5 = ProtocolVersion(paho.protocol) is ProtocolVersion.V5
         self._messages = messages
-        self._topics: dict[str, Topic] = {}
+        self._topics = TopicBytes()
         self._answers: dict[int, _Answer] = {}
+        self._identifiers = Identifiers()
+        self._identifiers.in_use = (self.outgoing.sent, self._answers, paho.unfinished)
+        self._largest = LARGEST_PACKET
         self._settled: list[tuple[int, int]] = []
         self._verdict: MqttError | None = None
+        if fast:
+            self._splitter = Splitter(
+                ProtocolVersion(paho.protocol),
+                deliver=messages.extend,
+                send=self._send_bytes,
+                settled=self.settled,
+                other=self.read_packet,
+                aliases=getattr(offered, "TopicAliasMaximum", 0),
+                largest=getattr(offered, "MaximumPacketSize", None),
+            )
 
     # What Client calls.
 
-    def check_size(self, receipt: Receipt) -> None:
-        """Raise MqttCodeError for a message that the broker's limit forbids."""
-        # MQTT 5, section 3.2.2.3.6: the broker ends a connection that brings a larger packet
-        most = getattr(self.properties, "MaximumPacketSize", None)
-        if most is not None and len(receipt.payload) + len(receipt.topic.encode()) + 16 > most:
-            raise MqttCodeError(149, f"publish to {receipt.topic!r} refused", f"at most {most:,} bytes a packet")
+    def post(self, receipt: Receipt) -> None:
+        """Send a message, or let it wait in line.
+
+        Raises:
+            ValueError: for a topic that nothing can be published to.
+            MqttError: when the connection is gone, or the line full.
+            MqttCodeError: when it is larger than the broker, or MQTT, allows.
+        """
+        size = 8 + len(self._topics[receipt.topic]) + len(receipt.payload)
+        if receipt.properties is not None:
+            size += len(receipt.properties.pack())  # type: ignore[no-untyped-call] # paho's
+        if self.lost is not None or self.closing:
+            self.check_open()
+        if size > self._largest:  # MQTT 5, section 3.2.2.3.6: the broker ends a connection that brings a larger packet
+            most = f"at most {self._largest:,} bytes a packet"
+            raise MqttCodeError(149, f"publish to {receipt.topic!r} refused", most)
+        if receipt.qos:
+            self.outgoing.post(receipt)
+        else:
+            self._send(receipt)
+            receipt.settle()
 
     async def answer(self, mid: int) -> list[int]:
         """The reason codes of the SUBACK or UNSUBACK with this packet identifier."""
@@ -79,6 +113,14 @@ class Connection(Pumps):
             answer.event.set()
         self._messages.end(error)
         self.outgoing.fail(error)
+        self.patience.end()
+
+    async def disconnect(self, timeout_s: float) -> None:
+        self.outgoing.in_flight = 0  # nothing of the line may follow DISCONNECT
+        await super().disconnect(timeout_s)
+
+    def waiting(self) -> int:
+        return len(self._messages)
 
     def act(self) -> None:
         if self._settled:
@@ -87,11 +129,13 @@ class Connection(Pumps):
                 self.outgoing.settle(mid, code)
         if self._verdict is not None:
             self.lose(self._verdict)
+        self._messages.pour()
 
     # What paho reports.
 
     def connected(self, properties: Properties) -> None:
         self.properties = properties
+        self._largest = getattr(properties, "MaximumPacketSize", LARGEST_PACKET)
         receive_maximum = getattr(properties, "ReceiveMaximum", None)
         if receive_maximum is not None:  # MQTT 5, section 3.2.2.3.3: more unacknowledged publishes are a protocol error
             self.outgoing.in_flight = min(self.outgoing.in_flight, receive_maximum)
@@ -107,14 +151,12 @@ class Connection(Pumps):
         self._verdict = MqttCodeError(code, f"{self.name} disconnected us", _reason_string(properties))
 
     def arrived(self, message: MQTTMessage) -> None:
-        name = message.topic
-        topic = self._topics.get(name)
-        if topic is None:
-            if len(self._topics) >= _TOPICS_KEPT:
-                self._topics.clear()
-            topic = self._topics[name] = Topic(name)
         payload = message.payload if type(message.payload) is bytes else bytes(message.payload)
-        self._messages.put(Message(topic, payload, message.qos, message.retain, message.mid, message.properties))
+        properties = message.properties
+        if properties is not None and properties.isEmpty():  # type: ignore[no-untyped-call] # paho's
+            properties = None
+        topic = Topic(message.topic)
+        self._messages.put(Message(topic, payload, message.qos, message.retain, message.mid, properties))
 
     def settled(self, mid: int, code: int) -> None:
         self._settled.append((mid, code))
@@ -125,13 +167,27 @@ class Connection(Pumps):
             answer.codes = codes
             answer.event.set()
 
-    def awaits(self, mid: int) -> bool:
-        return mid in self._answers
+    def next_identifier(self) -> int:
+        return self._identifiers.next()
 
-    def _send(self, receipt: Receipt) -> int:
-        info = self.paho.publish(receipt.topic, receipt.payload, receipt.qos, receipt.retain, receipt.properties)
-        receipt.mid = info.mid
-        return info.mid
+    def _send(self, receipt: Receipt) -> None:
+        topic, payload, qos, properties = receipt.topic, receipt.payload, receipt.qos, receipt.properties
+        if qos == 2 or self._splitter is None:
+            receipt.mid = self.paho.publish(topic, payload, qos, receipt.retain, properties).mid
+            return
+        if qos:
+            receipt.mid = self._identifiers.next()
+        if self.paho.want_write():
+            self.paho.loop_write()  # what was asked for before goes before
+        self._transport.send(
+            publish_frame(self._topics[topic], payload, qos, receipt.retain, receipt.mid, properties, self._v5)
+        )
+        if not self._awake:
+            self.want_write()
+
+    def _send_bytes(self, data: bytes | bytearray) -> None:
+        self._transport.send(data)
+        self.want_write()
 
 
 def _reason_string(properties: Properties | None) -> str:

@@ -10,6 +10,8 @@ import ssl
 import struct
 from typing import Final
 
+from paho.mqtt.properties import MQTTException  # type: ignore[attr-defined] # 2.2 has it, and does not re-export it
+
 from halloween_host.errors import HalloweenHostError
 
 from ._reasons import reason_text
@@ -68,8 +70,23 @@ class MqttCodeError(MqttError):
         return self.reason_code == 142
 
 
+#: Reason codes for what a broker must not send (MQTT 5, section 4.13).
+MALFORMED_PACKET: Final = 129
+PROTOCOL_ERROR: Final = 130
+
+
+class ProtocolViolation(Exception):
+    """What no broker may send, never raised to callers; our DISCONNECT bears its `reason_code` (MQTT 5, section 3.14.2.1)."""
+
+    def __init__(self, reason_code: int, what: str) -> None:
+        self.reason_code = reason_code
+        self.what = what
+        meaning = f"{reason_text(reason_code)}, reason code {reason_code}"
+        super().__init__(f"the broker broke the protocol: {what} ({meaning})")
+
+
 #: What paho's parser raises on bytes that are no MQTT: its own MalformedPacket is caught inside.
-MALFORMED: Final = (struct.error, IndexError, KeyError, ValueError)
+MALFORMED: Final = (struct.error, IndexError, KeyError, ValueError, MQTTException)
 
 
 def explain(error: BaseException) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import ssl
 from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 import anyio
 import anyio.abc
@@ -22,6 +23,9 @@ from ._opening import Opening, Route, SocketOption
 from ._options import ProtocolVersion, TLSParameters, Will, encode_payload
 from ._paho import PahoClient, WebsocketHeaders
 from ._topics import check_topic
+
+#: Whether PUBLISH packets pass paho by; `MQTT_FAST_PATH=0` in the environment, read when the process starts, says no.
+FAST_PATH: Final = os.environ.get("MQTT_FAST_PATH", "1").strip() != "0"
 
 
 class Lifetime:
@@ -55,6 +59,7 @@ class Lifetime:
         bind_port: int = 0,
         socket_options: Sequence[SocketOption] = (),
         logger: logging.Logger | None = None,
+        fast_path: bool | None = None,
     ) -> None:
         if not hostname or not 0 < port < 65_536:
             raise ValueError(f"no address of a broker: {hostname!r}, port {port}")
@@ -81,6 +86,8 @@ class Lifetime:
         self._max_outgoing = max_queued_outgoing_messages
         self._messages = Messages(max_queued_incoming_messages, self._say_dropped)
         self._logger = logger or logging.getLogger("halloween_host.mqtt")
+        # paho's websocket framing stands between our frames and the socket
+        self._fast = transport == "tcp" and (FAST_PATH if fast_path is None else fast_path)
         self._entered = False
         self._connection: Connection | None = None
         self._tasks: anyio.abc.TaskGroup
@@ -161,6 +168,9 @@ class Lifetime:
                 self._messages,
                 in_flight=self._max_inflight,
                 capacity=self._max_outgoing,
+                timeout_s=self.timeout,
+                fast=self._fast,
+                offered=self._properties,
             )
             self._paho.use(paho_socket, connection)
             clean_start = self._clean_start if self._protocol == ProtocolVersion.V5 else MQTT_CLEAN_START_FIRST_ONLY

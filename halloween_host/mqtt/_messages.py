@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import anyio
@@ -17,11 +17,13 @@ from ._topics import Topic
 
 #: How many messages are taken at most before other tasks get a turn.
 BATCH: Final = 512
+#: How many messages a sink gets at most before other tasks get a turn.
+TURN: Final = 200
 
 
-@attrs.frozen
+@attrs.define  # frozen, making one would take 3.5 times as long, and nothing here is made more often
 class Message:
-    """A message as it arrived. `mid` is its packet identifier (0 at QoS 0), `properties` MQTT 5's."""
+    """A message as it arrived; not to be changed. `mid` is its packet identifier (0 at QoS 0), `properties` MQTT 5's, if any."""
 
     topic: Topic
     payload: bytes
@@ -40,6 +42,9 @@ class Messages:
 
     def __init__(self, capacity: int | None, on_dropped: Callable[[int], None]) -> None:
         self.dropped = 0
+        #: While set, it gets what arrives by plain calls, TURN messages at once at most, mostly in the very step that read them; the
+        #: rest waits until somebody calls `wait` and `pour`. It must not raise, and nobody may iterate meanwhile.
+        self.sink: Callable[[Message], object] | None = None
         self._capacity = capacity
         self._on_dropped = on_dropped
         self._told = float("-inf")
@@ -62,7 +67,7 @@ class Messages:
             MqttError: when the connection is gone and all that arrived was taken.
         """
         if self._turn <= 0 or not self._waiting:
-            await self._arrived()
+            await self.wait()
             self._turn = min(len(self._waiting), BATCH)
         self._turn -= 1
         return self._waiting.popleft()
@@ -73,20 +78,47 @@ class Messages:
         Raises:
             MqttError: when the connection is gone and all that arrived was taken.
         """
-        await self._arrived()
+        await self.wait()
         return [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH))]
 
+    async def wait(self) -> None:
+        """Return, after a checkpoint, when something waits.
+
+        Raises:
+            MqttError: when the connection is gone and all that arrived was taken.
+        """
+        if self._waiting:
+            await anyio.lowlevel.checkpoint()
+        while not self._waiting:
+            if self._end is not None:
+                await anyio.lowlevel.checkpoint()
+                raise self._end.again()
+            if self._arrival is None:
+                self._arrival = anyio.Event()
+            await self._arrival.wait()
+
     def put(self, message: Message) -> None:
-        """Append `message`, or drop it when the queue is full."""
-        if self._capacity is not None and len(self._waiting) >= self._capacity:
-            self.dropped += 1
-            now = time.monotonic()
-            if now - self._told >= 1:
-                self._told = now
-                self._on_dropped(self.dropped)
-            return
-        self._waiting.append(message)
-        if self._arrival is not None:
+        """Append `message`, or drop it when the queue is full; wake who waits."""
+        if self.extend([message]):
+            self._wake()
+
+    def extend(self, messages: Sequence[Message]) -> int:
+        """Append `messages`, or drop what is beyond the capacity; how many were appended. `pour` must follow."""
+        accepted = len(messages)
+        if self._capacity is not None and len(self._waiting) + accepted > self._capacity:
+            accepted = max(self._capacity - len(self._waiting), 0)
+            self._drop(len(messages) - accepted)
+            messages = messages[:accepted]
+        self._waiting.extend(messages)
+        return accepted
+
+    def pour(self) -> None:
+        """Give the sink, if there is one, its turn's worth of what waits, and wake who waits if something is left."""
+        waiting = self._waiting
+        if self.sink is not None:
+            for _ in range(min(len(waiting), TURN)):
+                self.sink(waiting.popleft())
+        if waiting and self._arrival is not None:
             self._wake()
 
     def end(self, error: MqttError) -> None:
@@ -94,16 +126,14 @@ class Messages:
         self._end = self._end or error
         self._wake()
 
+    def _drop(self, count: int) -> None:
+        self.dropped += count
+        now = time.monotonic()
+        if now - self._told >= 1:
+            self._told = now
+            self._on_dropped(self.dropped)
+
     def _wake(self) -> None:
         arrival, self._arrival = self._arrival, None
         if arrival is not None:
             arrival.set()
-
-    async def _arrived(self) -> None:
-        await anyio.lowlevel.checkpoint()
-        while not self._waiting:
-            if self._end is not None:
-                raise self._end.again()
-            if self._arrival is None:
-                self._arrival = anyio.Event()
-            await self._arrival.wait()

@@ -77,10 +77,12 @@ def encode_payload(payload: PayloadType) -> bytes:
         TypeError: for another type.
         ValueError: when it is too long for MQTT, or text that cannot be written as UTF-8.
     """
-    if isinstance(payload, (bytes, bytearray)):
-        data = bytes(payload)
+    if isinstance(payload, bytes):
+        data = payload
     elif isinstance(payload, str):
         data = payload.encode()
+    elif isinstance(payload, bytearray):
+        data = bytes(payload)
     elif payload is None:
         data = b""
     elif isinstance(payload, (int, float)):

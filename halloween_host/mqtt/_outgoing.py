@@ -9,7 +9,8 @@ import anyio
 import attrs
 from paho.mqtt.properties import Properties
 
-from ._errors import MqttCodeError, MqttError
+from ._errors import MqttCodeError, MqttError, MqttTimeoutError
+from ._identifiers import MOST_IN_FLIGHT
 
 
 @attrs.define(eq=False)
@@ -65,50 +66,94 @@ class Receipt:
 
 
 class Outgoing:
-    """The window of unacknowledged publishes. `send` hands a receipt's message to paho and returns its identifier."""
+    """The window of unacknowledged publishes. `send` puts a receipt's message on its way and sets its identifier."""
 
-    def __init__(self, send: Callable[[Receipt], int], *, in_flight: int, capacity: int | None) -> None:
-        self.in_flight = in_flight
+    def __init__(self, send: Callable[[Receipt], None], *, in_flight: int, capacity: int | None) -> None:
+        self.in_flight = min(in_flight, MOST_IN_FLIGHT)
+        #: What was sent and not acknowledged, by packet identifier.
+        self.sent: dict[int, Receipt] = {}
         self._send = send
         self._capacity = capacity
-        self._sent: dict[int, Receipt] = {}
         self._waiting: deque[Receipt] = deque()
 
     def post(self, receipt: Receipt) -> None:
-        """Send now, or as soon as the window has room.
+        """Send a message of QoS 1 or 2 now, or as soon as the window has room.
 
         Raises:
             MqttError: when `capacity` publishes wait already; this one was not taken.
         """
-        if receipt.qos == 0:
-            self._send(receipt)
-            receipt.settle()
-        elif len(self._sent) < self.in_flight:
-            self._sent[self._send(receipt)] = receipt
+        if len(self.sent) < self.in_flight:
+            self._send_counted(receipt)
         elif self._capacity is not None and len(self._waiting) >= self._capacity:
             raise MqttError(f"{self._capacity:,} publishes wait already, {receipt.topic!r} was not taken")
         else:
             self._waiting.append(receipt)
 
+    def _send_counted(self, receipt: Receipt) -> None:
+        self._send(receipt)
+        self.sent[receipt.mid] = receipt
+
     def settle(self, mid: int, code: int) -> None:
         """The broker's word on `mid` came; the next in line goes out."""
-        receipt = self._sent.pop(mid, None)
-        while self._waiting and len(self._sent) < self.in_flight:
-            following = self._waiting.popleft()
-            self._sent[self._send(following)] = following
-        if receipt is not None:
+        receipt = self.sent.pop(mid, None)
+        while self._waiting and len(self.sent) < self.in_flight:
+            self._send_counted(self._waiting.popleft())
+        if receipt is not None and not receipt.done:
             refusal = MqttCodeError(code, f"publish to {receipt.topic!r} refused") if code >= 0x80 else None
             receipt.settle(refusal, refused=refusal is not None)
 
     def withdraw(self, receipt: Receipt) -> None:
         """Take back what has not gone out yet; nothing happens to what has."""
-        if receipt in self._waiting:
+        if not receipt.mid and receipt in self._waiting:
             self._waiting.remove(receipt)
 
     def fail(self, error: MqttError) -> None:
         """Nothing will be acknowledged any more."""
-        lost = [*self._sent.values(), *self._waiting]
-        self._sent.clear()
+        lost = [*self.sent.values(), *self._waiting]
+        self.sent.clear()
         self._waiting.clear()
         for receipt in lost:
             receipt.settle(error)
+
+
+class Patience:
+    """Settles receipts that were not acknowledged within `seconds`; a cancel scope for each would cost a quarter of a publish."""
+
+    def __init__(self, seconds: float) -> None:
+        #: Whether somebody started `run`; a connection that never waits for an acknowledgement needs no task for it.
+        self.runs = False
+        self._seconds = seconds
+        self._watched: deque[tuple[float, Receipt]] = deque()
+        self._begun = anyio.Event()
+        self._ended = anyio.Event()
+
+    def watch(self, receipt: Receipt) -> None:
+        """Let the wait for `receipt` end in time."""
+        watched = self._watched
+        while watched and watched[0][1].done:
+            watched.popleft()
+        watched.append((anyio.current_time() + self._seconds, receipt))
+        self._begun.set()
+
+    def end(self) -> None:
+        """The connection is lost, and every receipt settled."""
+        self._ended.set()
+        self._begun.set()
+
+    async def run(self) -> None:
+        """Settle what is overdue, until `end`."""
+        with anyio.CancelScope(shield=True):  # it outlives the cancellation of the client's body, as the pumps do
+            while not self._ended.is_set():
+                if not self._watched:
+                    self._begun = anyio.Event()
+                    await self._begun.wait()
+                    continue
+                deadline, receipt = self._watched[0]
+                if not receipt.done:
+                    with anyio.CancelScope(deadline=deadline):
+                        await self._ended.wait()
+                    if not receipt.done and anyio.current_time() >= deadline:
+                        what = f"the publish to {receipt.topic!r} was not acknowledged within {self._seconds:g} s"
+                        receipt.settle(MqttTimeoutError(what))
+                if self._watched and self._watched[0][1] is receipt:
+                    self._watched.popleft()

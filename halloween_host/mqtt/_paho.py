@@ -13,22 +13,23 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from collections.abc import Callable, Mapping
-from importlib.metadata import version
+from collections.abc import Callable, Container, Mapping
 from typing import Any, Final, Protocol, cast
 
+from paho.mqtt import __version__
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from ._errors import MALFORMED, MALFORMED_PACKET, PROTOCOL_ERROR, ProtocolViolation
 from ._transport import Transport
 
 WebsocketHeaders = Mapping[str, str]
 
 #: When paho last heard from the broker, on `time.monotonic`.
-LAST_IN: Final = "_last_msg_in" if version("paho-mqtt").startswith("2.1.") else "_last_bytes_received"
+LAST_IN: Final = "_last_msg_in" if __version__.startswith("2.1.") else "_last_bytes_received"
 
 #: paho leaves this constructor without annotations.
 _properties = cast(Callable[[int], Properties], Properties)
@@ -44,7 +45,7 @@ class Events(Protocol):
     def answered(self, mid: int, codes: list[int]) -> None: ...
     def dismissed(self, code: int, properties: Properties | None) -> None: ...
     def want_write(self) -> None: ...
-    def awaits(self, mid: int) -> bool: ...
+    def next_identifier(self) -> int: ...
 
 
 class PahoClient(paho.Client):
@@ -99,14 +100,40 @@ class PahoClient(paho.Client):
         """Follow the server's keep-alive (MQTT 5, section 3.2.2.3.14): paho 2.1 does not."""
         self._keepalive = seconds
 
-    def keep_alive_due_s(self) -> float | None:
-        """Seconds until `loop_misc` has something to do; None when keep-alive is off."""
+    def keep_alive_due_s(self: paho.Client) -> float | None:
+        """Seconds until `loop_misc` has something to do, of any client of paho's; None when keep-alive is off."""
         if not self._keepalive:
             return None
         since = min(self._last_msg_out, float(getattr(self, LAST_IN)))
         if self._ping_t:
             since = min(since, self._ping_t)
         return max(0.0, since + self._keepalive - time.monotonic())
+
+    def read_packet(self) -> None:
+        """Parse the next packet that its transport holds.
+
+        Raises:
+            ProtocolViolation: when it cannot be read, or says what the protocol forbids.
+        """
+        try:
+            code = self.loop_read()
+        except MALFORMED as error:
+            raise ProtocolViolation(MALFORMED_PACKET, f"paho cannot read a packet: {error}") from None
+        if code:
+            raise ProtocolViolation(PROTOCOL_ERROR, "a packet that paho refuses")
+
+    def heard(self) -> None:
+        """Something came that paho may never see: the broker is alive."""
+        setattr(self, LAST_IN, time.monotonic())
+
+    def spoke(self) -> None:
+        """Something went out that paho may never have seen: the broker knows that we are alive."""
+        self._last_msg_out = time.monotonic()
+
+    @property
+    def unfinished(self) -> Container[int]:
+        """The packet identifiers of its own publishes that are not acknowledged."""
+        return self._out_messages
 
     def abandon(self) -> None:
         """Forget the transport, which is closed already, without telling anyone."""
@@ -140,10 +167,7 @@ class PahoClient(paho.Client):
         return super()._do_on_publish(mid, reason_code, properties)
 
     def _mid_generate(self) -> int:
-        mid = super()._mid_generate()
-        while mid in self._out_messages or self._events.awaits(mid):
-            mid = super()._mid_generate()
-        return mid
+        return self._events.next_identifier()
 
     def _told_connack(
         self, client: paho.Client, userdata: Any, flags: Any, reason: ReasonCode, properties: Properties | None

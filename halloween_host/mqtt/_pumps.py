@@ -1,13 +1,13 @@
-"""Three pumps move bytes between the socket and paho's engine; `lose` ends them, and nothing else does.
+"""Three pumps move bytes between the socket, our splitter and paho's engine; `lose` ends them, and nothing else does.
 
-Bytes arrive in one place (`_feed`) and leave in one (`write_pump`). What paho reports while it parses is noted, and
-acted upon after it returned: its locks are not held then, and an error in a callback is no malformed packet.
+Bytes arrive in one place (`_feed`) and leave in one (`write_pump`). What a parser reports is noted, and acted upon after it
+returned: paho's locks are not held then, and an error in a callback is no malformed packet.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
-import math
 import ssl
 import time
 from collections.abc import Callable, Coroutine
@@ -15,10 +15,15 @@ from typing import Any, Final
 
 import anyio
 import anyio.lowlevel
+from paho.mqtt.enums import MQTTProtocolVersion
 
-from ._errors import MALFORMED, MqttError, explain
+from ._errors import MqttError, ProtocolViolation, explain
+from ._frames import disconnect_frame
+from ._keep_alive import SHARED_FROM_S, shared_due_s
+from ._messages import BATCH
 from ._paho import PahoClient
-from ._transport import Transport
+from ._splitter import Splitter
+from ._transport import Cork, Transport
 
 #: How long the broker may take to close its end after our DISCONNECT, also when we are cancelled.
 GOOD_BYE_S: Final = 1.0
@@ -29,18 +34,8 @@ LAST_WORD_S: Final = 1.0
 #: A sleep that ends so much too late shows that something blocked the event loop's thread.
 LATE_S: Final = 0.5
 
-#: With a keep-alive of so many seconds or more, signs of life are due at whole multiples of `SHARED_S` on the clock, so that
-#: many connections share a wake-up.
-SHARED_FROM_S: Final = 4
-SHARED_S: Final = 0.5
-
 #: After so many calls of paho's parser other tasks get a turn.
 TURN: Final = 256
-
-
-def shared_due_s(due_s: float, now: float) -> float:
-    """Seconds from `now` on its clock to the first whole multiple of `SHARED_S` that is not before `due_s` seconds from now."""
-    return math.ceil((now + due_s) / SHARED_S) * SHARED_S - now
 
 
 Pump = Callable[[Any], Coroutine[Any, Any, None]]
@@ -58,18 +53,25 @@ def _shielded(pump: Pump) -> Pump:
 
 
 class Pumps:
-    """Made in the running event loop, on an open transport; `lost` is the reason once it has ended."""
+    """Made in the running event loop, on an open transport; `lost` is the reason once it has ended.
+
+    With a splitter PUBLISH and PUBACK packets of QoS 0 and 1 pass paho by, both ways; without it all goes through paho.
+    """
 
     def __init__(self, name: str, transport: Transport, paho: PahoClient) -> None:
         self.name = name
         self.paho = paho
+        self._splitter: Splitter | None = None
         self.lost: MqttError | None = None
         self.ended = anyio.Event()
         self.closing = False
         self._transport = transport
         self._wake = anyio.Event()
+        self._awake = False
         self._room: anyio.Event | None = None
         self._stuck = False
+        self._failure: OSError | None = None
+        self.corked = Cork(self.push)
         self._read_needs_write: anyio.Event | None = None
         self._write_needs_read: anyio.Event | None = None
 
@@ -83,7 +85,7 @@ class Pumps:
     async def room(self) -> None:
         """A checkpoint that lasts as long as the out-buffer is full."""
         await anyio.lowlevel.checkpoint()
-        while self._full and self.lost is None:
+        while self.full and self.lost is None:
             self._room = self._room or anyio.Event()
             await self._room.wait()
         self.check_open()
@@ -109,11 +111,41 @@ class Pumps:
             if event is not None:
                 event.set()
 
+    def waiting(self) -> int:
+        """How many messages wait for whoever takes them."""
+        raise NotImplementedError
+
     def act(self) -> None:
         """Act upon what paho reported while it parsed."""
 
     def want_write(self) -> None:
-        self._wake.set()
+        if not self._awake and not self.corked.on:
+            self._awake = True
+            self._wake.set()
+
+    @property
+    def full(self) -> bool:
+        """Whether so much is unsent that senders shall wait."""
+        # While the kernel takes nothing, nobody moves packets from paho's queue to the out-buffer
+        return self._transport.full or (self._stuck and self.paho.want_write())
+
+    def push(self) -> None:
+        """Send what the kernel takes now of what is to be sent, without a turn of the write pump; that one does the rest."""
+        if self.lost is not None or self._stuck or self._read_needs_write or self._write_needs_read:
+            return
+        if self.paho.want_write():
+            self.paho.loop_write()
+        if not self._transport.unsent:
+            return
+        self.paho.spoke()
+        try:
+            if self._transport.flush():
+                return
+        except ssl.SSLWantReadError:
+            pass
+        except OSError as error:
+            self._failure = error
+        self.want_write()
 
     @_shielded
     async def read_pump(self) -> None:
@@ -136,6 +168,7 @@ class Pumps:
                     return
                 self._let_write_go_on()
                 await self._feed(data)
+                await self._let_consumer_catch_up()
                 if self._transport.maybe_more(len(data)):
                     await anyio.lowlevel.checkpoint()
                 else:
@@ -145,25 +178,57 @@ class Pumps:
         except OSError as error:
             self._broken(explain(error))
 
+    async def _let_consumer_catch_up(self) -> None:
+        """Leave the rest to TCP while whoever takes the messages is behind and gets on, so that none need be dropped."""
+        before = self.waiting()
+        while before > BATCH:
+            await anyio.lowlevel.checkpoint()
+            if (after := self.waiting()) >= before:
+                return  # nobody takes any: the broker's other words must not wait for that
+            before = after
+
     def _let_write_go_on(self) -> None:
         if self._write_needs_read is not None:
             self._write_needs_read.set()
 
     async def _feed(self, data: bytes) -> None:
+        if not self.paho.alive:
+            return  # our DISCONNECT is in the out-buffer, and nothing may follow it (MQTT 5, section 3.14.4)
+        try:
+            if self._splitter is None:
+                await self._feed_paho(data)
+            else:
+                self.paho.heard()
+                with self.corked:
+                    self._splitter.feed(data)
+                    self.act()
+        except ProtocolViolation as violation:
+            self.act()
+            self._dismiss(violation)
+
+    async def _feed_paho(self, data: bytes) -> None:
         self._transport.serve(data)
         turn = 0
         while self._transport.pending and self.paho.alive:
-            try:
-                code = self.paho.loop_read()
-            except MALFORMED as error:
-                self._broken(explain(error))
-                return
+            self.paho.read_packet()
             self.act()
-            if code:
-                self._broken("the broker broke the protocol")
             turn += 1
             if turn % TURN == 0:
                 await anyio.lowlevel.checkpoint()
+
+    def read_packet(self, packet: bytes) -> bool:
+        """Let paho read one whole packet; whether the connection goes on."""
+        self._transport.serve(packet)
+        self.paho.read_packet()
+        return self.paho.alive
+
+    def _dismiss(self, violation: ProtocolViolation) -> None:
+        """End the connection as MQTT 5, section 4.13 demands; under 3.1.1 a DISCONNECT would call our will off."""
+        if self.lost is None and self._splitter is not None and self.paho.protocol == MQTTProtocolVersion.MQTTv5:
+            self._transport.send(disconnect_frame(violation.reason_code))
+            with contextlib.suppress(OSError):
+                self._transport.flush()
+        self._broken(str(violation))
 
     @_shielded
     async def write_pump(self) -> None:
@@ -171,7 +236,13 @@ class Pumps:
         try:
             while self.lost is None:
                 wake = self._wake = anyio.Event()
-                self.paho.loop_write()
+                self._awake = False
+                if self.paho.want_write():
+                    self.paho.loop_write()
+                if self._transport.unsent:
+                    self.paho.spoke()
+                if self._failure is not None:
+                    raise self._failure
                 try:
                     done = self._transport.flush()
                 except ssl.SSLWantReadError:
@@ -179,7 +250,7 @@ class Pumps:
                     await self._write_needs_read.wait()
                     continue
                 self._stuck = not done
-                if self._room is not None and not self._full:
+                if self._room is not None and not self.full:
                     self._room.set()
                     self._room = None
                 if not done or self._read_needs_write is not None:
@@ -227,8 +298,3 @@ class Pumps:
             self.lose(MqttError(f"the connection to {self.name} was closed"))
         else:
             self.lose(MqttError(f"connection to {self.name} lost: {cause}"))
-
-    @property
-    def _full(self) -> bool:
-        # While the kernel takes nothing, nobody moves packets from paho's queue to the out-buffer
-        return self._transport.full or (self._stuck and self.paho.want_write())

@@ -8,13 +8,14 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+from collections.abc import Callable
 from typing import Final
 
 import anyio
 
 CHUNK: Final = 65_536
 
-#: Beyond this many unsent bytes `send` refuses, and paho keeps its packets queued: back-pressure begins.
+#: Beyond this many unsent bytes the out-buffer counts as full: whoever asks for room waits.
 OUT_BOUND: Final = 262_144
 
 
@@ -25,6 +26,7 @@ class Transport:
         sock.setblocking(False)
         self._socket = sock
         self._tls = isinstance(sock, ssl.SSLSocket)
+        self._drained = False
         self._input = b""
         self._position = 0
         self._output = bytearray()
@@ -42,9 +44,7 @@ class Transport:
         return piece
 
     def send(self, data: bytes | bytearray) -> int:
-        """Take all of `data`, or raise BlockingIOError while more than OUT_BOUND bytes wait: never a part of it."""
-        if len(self._output) >= OUT_BOUND:
-            raise BlockingIOError
+        """Take all of `data`; the pumps send it."""
         self._output += data
         return len(data)
 
@@ -74,21 +74,40 @@ class Transport:
         return len(self._output) >= OUT_BOUND
 
     def receive(self) -> bytes:
-        """What has arrived, at most 64 KiB; empty at the end of the stream.
+        """What has arrived, some 64 KiB at most; empty at the end of the stream.
 
         Raises:
             BlockingIOError: when nothing has arrived.
             ssl.SSLWantWriteError: when TLS must write first.
             OSError: when the connection broke.
         """
-        try:
+        if not self._tls:
             return self._socket.recv(CHUNK)
-        except ssl.SSLWantReadError:
-            raise BlockingIOError from None
+        # A record of TLS holds 16 KiB at most, and no selector knows of those that OpenSSL has read already
+        records: list[bytes] = []
+        size = 0
+        self._drained = False
+        while size < CHUNK:
+            try:
+                record = self._socket.recv(CHUNK)
+            except ssl.SSLWantReadError:
+                self._drained = True
+                break
+            except (ssl.SSLWantWriteError, OSError):
+                if not records:
+                    raise
+                break
+            records.append(record)
+            size += len(record)
+            if not record:
+                break
+        if not records:
+            raise BlockingIOError
+        return records[0] if len(records) == 1 else b"".join(records)
 
     def maybe_more(self, received: int) -> bool:
-        """True when another `receive` may succeed at once. TLS holds records that no selector knows of."""
-        return self._tls or received == CHUNK
+        """True when another `receive` may succeed at once."""
+        return not self._drained if self._tls else received >= CHUNK
 
     def serve(self, data: bytes) -> None:
         """Make `data` what paho reads next; it has read all that came before."""
@@ -131,3 +150,18 @@ class Transport:
     def _check_open(self) -> None:
         if self._closed:
             raise anyio.ClosedResourceError
+
+
+class Cork:
+    """While entered, what is to be sent is collected; `push` is called at the end."""
+
+    def __init__(self, push: Callable[[], None]) -> None:
+        self.on = False
+        self._push = push
+
+    def __enter__(self) -> None:
+        self.on = True
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.on = False
+        self._push()

@@ -1,4 +1,4 @@
-"""A worker's handlers start in the order of their commands: async ones as tasks of its nursery, plain ones in its threads."""
+"""A worker's handlers start in the order of their commands: async ones in tasks of its nursery, plain ones in its threads."""
 
 from __future__ import annotations
 
@@ -6,33 +6,30 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import copy_context
 from typing import Final
 
-import attrs
 import structlog
 import trio
 
-from halloween_host.native._running import Running, entered
-from halloween_host.worker import THREADS, Call, Ending, Run, describe, place_in_thread, split_cancelled
+from halloween_host.flag import Flag
+from halloween_host.native._relay import Relay
+from halloween_host.native._running import Handling, Running, current, entered
+from halloween_host.worker import THREADS, Ending, Run, describe, place_in_thread, split_cancelled
 
 __all__ = ["Handlers"]
 
+#: What waits for a thread while nothing ever has: an empty deque takes more than half a kibibyte.
+_NONE: Final[deque[Handling]] = deque()
+
 _log: Final = structlog.stdlib.get_logger()
-
-
-@attrs.frozen
-class _Waiting:
-    """A handler that was begun and whose task, or thread, has not come to it yet."""
-
-    call: Call
-    run: Run
 
 
 class Handlers:
     """Handlers of one instance. `say` is told, in Trio's thread, what one of them raised, with the name of its action."""
 
     def __init__(self, nursery: trio.Nursery, prop_id: str, say: Callable[[str, BaseException], None]) -> None:
-        #: The handlers that run now, the oldest first.
+        #: The handlers that wait for something now, or run in threads, the oldest first.
         self.running: dict[Running, None] = {}
         #: Set once no handler may start any more.
         self.closed = False
@@ -40,29 +37,40 @@ class Handlers:
         self._prop_id = prop_id
         self._say = say
         self._token = trio.lowlevel.current_trio_token()
-        self._limiter = trio.CapacityLimiter(THREADS)
-        # Trio starts the tasks of one batch in random order, so each task takes the oldest call, not a call of its own.
-        self._async: deque[_Waiting] = deque()
-        self._sync: deque[_Waiting] = deque()
+        self._context = copy_context()
+        # Made for the first handler of each kind: most workers of a thousand wait for theirs all night.
+        self._relay: Relay | None = None
+        self._limiter: trio.CapacityLimiter | None = None
+        # Threads, too, start in any order, so each takes the oldest handler, not one of its own.
+        self._sync: deque[Handling] = _NONE
         self._in_threads: dict[int, str] = {}
-        self._thread_ended = trio.Event()
+        self._thread_ended = Flag()
 
-    def start(self, call: Call, run: Run) -> None:
-        """Start a handler: an async one in its turn among the async ones, a plain one likewise."""
-        if call.is_async:
-            self._async.append(_Waiting(call, run))
-            self._nursery.start_soon(self._run_oldest)
-        else:
-            self._sync.append(_Waiting(call, run))
-            self._nursery.start_soon(self._run_oldest_in_thread)
+    @property
+    def ahead(self) -> int:
+        """How many async handlers were started and have not begun."""
+        return 0 if self._relay is None else len(self._relay.waiting)
+
+    def start(self, handling: Handling) -> None:
+        """Start a handler: an async one in its turn among the async ones, a plain one likewise; from whichever task."""
+        if handling.call.is_async:
+            if self._relay is None:
+                name = f"{self._prop_id}.handlers"
+                self._relay = Relay(self._nursery, name, self.running, self._handle, self._context)
+            self._relay.start(handling)
+            return
+        if self._limiter is None:
+            self._limiter, self._sync = trio.CapacityLimiter(THREADS), deque()
+        self._sync.append(handling)
+        self._context.run(self._nursery.start_soon, self._run_oldest_in_thread)
 
     def abandon(self) -> None:
         """Start no more, and forget what has not started yet."""
         self.closed = True
-        for waiting in (self._async, self._sync):
+        for waiting in [self._sync] if self._relay is None else [self._relay.waiting, self._sync]:
             while waiting:
                 with suppress(IndexError):  # a thread may take it this very moment
-                    waiting.popleft().run.end("cancelled")
+                    waiting.popleft().end("cancelled")
 
     def in_threads(self) -> list[str]:
         """The plain handlers whose threads run on, as "thread in name (file:line)"."""
@@ -71,41 +79,35 @@ class Handlers:
     async def wait_for_threads(self) -> None:
         """Once `closed`: wait until no thread runs a handler any more."""
         while True:
-            self._thread_ended = trio.Event()
+            self._thread_ended = Flag()
             if not self._in_threads:
                 return
             await self._thread_ended.wait()
 
-    async def _run_oldest(self) -> None:
-        if not self._async:
-            return  # `abandon` emptied the queue
-        waiting = self._async.popleft()
-        call, run = waiting.call, waiting.run
+    async def _handle(self, handling: Handling) -> None:
+        """A handler of the author's from its first line to what became of it."""
+        current.set(handling)
+        call = handling.call
         ending: Ending = "cancelled"
         value: object = None
         text: str | None = None
-        running = Running(f"do_{call.action}", run=run)
-        if run.timeout_s is not None:
-            running.scope.deadline = trio.current_time() + run.timeout_s
-        run.begin(running.scope.cancel)
+        handling.begin(handling.scope.cancel)
         try:
-            with entered(running, self.running), running.scope:
-                if run.asked:
-                    return
-                try:
-                    value = await call.function(*call.args)
-                    ending = "cancelled" if run.asked else "done"
-                except BaseException as error:  # noqa: BLE001 the handler's border: an Exception is reported and the worker lives on
-                    cancelled, failed = split_cancelled(error)
-                    if failed is not None:
-                        ending, text = "failed", describe(failed, "native")
-                        self._say(call.action, failed)
-                    if cancelled is not None:
-                        raise cancelled from None
+            if not handling.asked:
+                value = await call.function(*call.args)
+                ending = "cancelled" if handling.asked else "done"
+        except BaseException as error:  # noqa: BLE001 the handler's border: an Exception is reported and the worker lives on
+            cancelled, failed = split_cancelled(error)
+            if failed is not None:
+                ending, text = "failed", describe(failed, "native")
+                self._say(call.action, failed)
+            if cancelled is not None:
+                raise cancelled from None
         finally:
-            if ending != "failed" and not run.asked and trio.current_time() >= running.scope.deadline:
+            if handling.timeout_s is not None and ending != "failed" and handling.late:
                 ending = "timeout"
-            run.end(ending, value if ending == "done" else None, text)
+            handling.leave(self.running)
+            handling.end(ending, value if ending == "done" else None, text)
 
     async def _run_oldest_in_thread(self) -> None:
         running = Running("a plain handler")
@@ -121,11 +123,11 @@ class Handlers:
     def _thread_takes_oldest(self, running: Running) -> None:
         """The thread's first act: a limiter reshuffles the tasks that wait for it, so order is kept by taking here."""
         try:
-            waiting = self._sync.popleft()
+            run = self._sync.popleft()
         except IndexError:  # `abandon` emptied the queue
             return
-        call, run = waiting.call, waiting.run
-        running.name, running.run = f"do_{call.action}", run
+        call = run.call
+        running.name, running.run = run.name, run
         run.begin(running.scope.cancel)
         if run.asked:
             return

@@ -119,6 +119,7 @@ def _read_broker(reader: _Reader, option: str | None) -> BrokerSettings:
         transport=said.get("transport", reader.read("MQTT_TRANSPORT", choice(("tcp", "websockets")), "tcp")),
         keepalive_s=reader.read("MQTT_KEEPALIVE", whole_number(1, 65_535), 10),
         protocol=reader.read("MQTT_PROTOCOL", choice(("auto", "5", "3.1.1")), "auto"),
+        fast_path=reader.read("MQTT_FAST_PATH", switch, True),
         embedded_only=said.get("embedded_only", False),
     )
     if settings.password and not settings.username:  # MQTT 3.1.1, section 3.1.2.9: no password without a user name

@@ -27,6 +27,7 @@ class BrokerSettings:
     transport: Literal["tcp", "websockets"] = "tcp"
     keepalive_s: int = 10
     protocol: Literal["auto", "5", "3.1.1"] = "auto"
+    fast_path: bool = True
     embedded: bool = attrs.Factory(lambda self: self.host is None, takes_self=True)
     embedded_only: bool = False
 

@@ -46,6 +46,7 @@ VARIABLES: Final[tuple[Variable, ...]] = (
     Variable("MQTT_TRANSPORT", "tcp", "`tcp` or `websockets`"),
     Variable("MQTT_KEEPALIVE", "10", "seconds between signs of life, 1 to 65535"),
     Variable("MQTT_PROTOCOL", "auto", "`auto` (5, then 3.1.1), or insist on `5` or `3.1.1`"),
+    Variable("MQTT_FAST_PATH", "1", "`0`: let every packet go through paho, to find out whose fault something is"),
     *_toggles("BUILTINS", "built-ins"),
     *_toggles("PROPS", "props"),
     Variable("WORKER_START_TIMEOUT_S", "30", "seconds until a `start()` that does not return is reported"),

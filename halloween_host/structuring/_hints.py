@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Final, Literal, Union, get_args, get_origin
 
 import attrs
-import typing_extensions
 
 __all__ = [
     "LISTS",
@@ -45,7 +44,7 @@ def bare(hint: Any) -> Any:
             hint = get_args(hint)[0]
         elif isinstance(hint, typing.NewType):
             hint = hint.__supertype__
-        elif isinstance(hint, typing_extensions.TypeAliasType):
+        elif type(hint).__name__ == "TypeAliasType":  # typing's or typing_extensions', which nobody else needs
             hint = hint.__value__
         else:
             return None if hint is Any or hint is object else hint

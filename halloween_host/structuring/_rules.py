@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final, TypeVar, cast, get_args, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, get_args, overload
 
 import attrs
 
 from halloween_host.errors import StructureError, did_you_mean
-from halloween_host.structuring._classes import ClassFiller
 from halloween_host.structuring._hints import LISTS, MAPPINGS, NONE, SETS, bare, describe, kind, members, options
 from halloween_host.structuring._misfit import Misfit, WrongKey, got, misfit, moved, step_of
+
+if TYPE_CHECKING:
+    from halloween_host.structuring._classes import ClassFiller
 
 __all__ = ["fit", "fit_any_of", "structure", "structure_all"]
 
@@ -65,7 +68,7 @@ def fit(value: object, hint: Any) -> Any:
     if one_of is not None:
         return _fit_option(value, hint, one_of)
     if attrs.has(hint):
-        return _filler.fit(value, hint)
+        return _filler().fit(value, hint)
     rule = _RULES.get(kind(hint))
     if rule is None:
         raise TypeError(f"cannot structure {hint!r}")
@@ -227,4 +230,11 @@ _RULES: Final[Mapping[Any, Callable[[object, Any], Any]]] = {
     **dict.fromkeys(LISTS, _fit_list),
     **dict.fromkeys(SETS, _fit_set),
 }
-_filler: Final = ClassFiller(fit)
+
+
+@functools.cache
+def _filler() -> ClassFiller:
+    """Made for the first attrs class: cattrs is a third of what an import of this package took."""
+    from halloween_host.structuring._classes import ClassFiller
+
+    return ClassFiller(fit)

@@ -7,7 +7,6 @@ from typing import Final
 
 from halloween_host.acks import Ack, Outcome, encode_ack
 from halloween_host.outbox import Post
-from halloween_host.supervisor._replies import Address
 from halloween_host.supervisor._requests import Id, Request
 
 __all__ = ["Answers"]
@@ -27,14 +26,15 @@ class Answers:
         self._post = post
         self._first: dict[Id, Request | bytes] = {}
 
-    def again(self, id_: Id | None, address: Address | None) -> bool:
-        """Whether a command with this id came before: then the first one's outcome goes to `address`, now or once there is one."""
-        first = None if id_ is None else self._first.get(id_)
+    def again(self, request: Request) -> bool:
+        """Whether a command with its id came before: then the first one's outcome goes to its sender, now or once there is one."""
+        first = None if request.id is None else self._first.get(request.id)
         if isinstance(first, Request):
-            first.answer_to(address)
-            self._send(address, self._encode(first, "accepted", None, None))
+            for address in request.addresses or ():
+                first.answer_to(address)
+            self._send_all(request, self._encode(first, "accepted", None, None))
         elif first is not None:
-            self._send(address, first)
+            self._send_all(request, first)
         return first is not None
 
     def remember(self, request: Request) -> None:
@@ -46,13 +46,10 @@ class Answers:
 
     def accepted(self, request: Request) -> None:
         """The mailbox has it."""
-        if request.addresses:
-            self._send_all(request, self._encode(request, "accepted", None, None))
+        self._send_all(request, self._encode(request, "accepted", None, None))
 
     def ended(self, request: Request, outcome: Outcome, value: object, error: str | None) -> None:
         """It came to this."""
-        if request.id is None and not request.addresses:
-            return
         ack = self._encode(request, outcome, value, error)
         self._send_all(request, ack)
         if request.id is not None and self._first.get(request.id) is request:
@@ -67,10 +64,6 @@ class Answers:
         return encode_ack(Ack(request.id, request.action, outcome, error, value, took_ms))
 
     def _send_all(self, request: Request, ack: bytes) -> None:
-        for address in request.addresses:
-            self._send(address, ack)
-
-    def _send(self, address: Address | None, ack: bytes) -> None:
-        if address is not None:
-            now = self._clock()
+        now = self._clock()
+        for address in request.addresses or ():
             self._post(Post(self._prop_id, address.topic, ack, "ack", 1, False, now, address.correlation))

@@ -8,27 +8,30 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
-import attrs
 import trio
 
+from halloween_host import topics
 from halloween_host.acks import Outcome
 from halloween_host.commands import Command, remaining_s
 from halloween_host.errors import CommandError
+from halloween_host.flag import Flag
 from halloween_host.outbox import Post
 from halloween_host.supervisor._answers import Answers
 from halloween_host.supervisor._lanes import STOP, Lane
+from halloween_host.supervisor._raw import Raw
 from halloween_host.supervisor._replies import Address, address_of
 from halloween_host.supervisor._requests import Request
-from halloween_host.worker import Action, Arrival, Ending, Home
+from halloween_host.worker import TURN, Action, Arrival, Ending, Home
 
 __all__ = ["Dispatcher"]
 
-#: Commands taken from the mailbox before other workers get their turn.
-BATCH: Final = 100
 #: Commands `stop` that a full mailbox still takes.
 STOPS_BEYOND: Final = 100
 #: Seconds between two lines about a full mailbox.
 FULL_EVERY_S: Final = 1.0
+
+#: The mailbox of those who never had to keep a command waiting: an empty deque takes more than half a kibibyte.
+_NONE: Final[deque[Request]] = deque()
 
 
 class Dispatcher:
@@ -56,8 +59,9 @@ class Dispatcher:
         self._clock = clock
         self._wall = wall
         self._refused = refused
-        self._waiting: deque[Request] = deque()
-        self._arrived = trio.Event()
+        self._waiting: deque[Request] = _NONE
+        self._arrived = Flag()
+        self._home: Home | None = None
         self._running: dict[Request, None] = {}
         self._held = 0
         self._full_count = 0
@@ -79,47 +83,50 @@ class Dispatcher:
         command = arrival.command
         request = Request(arrival)
         if command is None:
-            if closed is None and not self._refuse_beyond(request):
+            if closed is None:
                 self._put(request)
             return
-        try:
-            request.answer_to(address := address_of(self._prop_id, arrival, command.id))
-        except CommandError as error:
-            if command.id is not None:
-                request.answer_to(Address(f"{arrival.topic.removesuffix('/cmd')}/ack"))
-            self.refuse(request, error.reason)
+        if (command.id is not None or arrival.response_topic is not None) and not self._note_sender(request):
             return
         if arrival.retain:  # it would fire the prop again at every reconnect
             fix = f"delete it: mosquitto_pub -t {arrival.topic} -r -n"
             self.refuse(request, f"a retained command was refused; {fix}")
             return
-        if self._answers.again(command.id, address):
-            return
-        if isinstance(command, Command):
-            self._answers.remember(request)
+        if command.id is not None:
+            if self._answers.again(request):
+                return
+            if isinstance(command, Command):
+                self._answers.remember(request)
         if closed is not None:
             self.refuse(request, f"refused, {closed}")
             return
-        try:
-            if isinstance(command, Command) and (left_s := remaining_s(command, self._wall())) is not None:
+        if isinstance(command, Command) and (command.ttl is not None or command.ts is not None):
+            try:
+                left_s = remaining_s(command, self._wall())
+            except CommandError as error:
+                self.refuse(request, error.reason)
+                return
+            if left_s is not None:
                 request.expires_at = self._clock() + left_s
-        except CommandError as error:
-            self.refuse(request, error.reason)
-            return
-        if not self._refuse_beyond(request):
-            self._put(request)
-            if isinstance(command, Command):
-                self._answers.accepted(request)
+        self._put(request)
 
     async def serve(self, home: Home) -> None:
-        """Start the handlers of what arrives in `home`, until cancelled."""
-        while True:
-            while not self._waiting:
-                self._arrived = trio.Event()
-                await self._arrived.wait()
-            for _ in range(min(BATCH, len(self._waiting))):
-                self._hand_over(home, self._waiting.popleft())
-            await trio.lowlevel.checkpoint()
+        """Start the handlers of what waits in `home`, and let `deliver` start those that need not wait; until cancelled."""
+        self._home = home
+        try:
+            while True:
+                while not self._waiting:
+                    self._arrived = Flag()
+                    await self._arrived.wait()
+                for _ in range(min(TURN, len(self._waiting))):
+                    self._hand_over(home, self._waiting.popleft())
+                await trio.lowlevel.checkpoint()
+        finally:
+            self.hold()
+
+    def hold(self) -> None:
+        """`serve` is about to be cancelled: what comes from here on waits."""
+        self._home = None
 
     def close(self, reason: str) -> int:
         """All that waits and runs has ended as cancelled for `reason`; how many had not started.
@@ -129,12 +136,15 @@ class Dispatcher:
         waiting = [request for lane in (*self._lanes.values(), self._other) for request in lane.clear()]
         waiting += self._waiting
         self._waiting.clear()
+        handed_over = [request for request in self._running if request.run is not None and not request.run.begun]
+        for request in handed_over:
+            request.began_at = None
         for request in (*self._running, *waiting):
             if request.run is not None and request.run.stopper and request.cancelled_for is None:
                 request.cancelled_for = reason
             else:
                 self._end(request, "cancelled", error=reason)
-        return len(waiting)
+        return len(handed_over) + len(waiting)
 
     # -- Starter: what the lanes ask
 
@@ -142,12 +152,13 @@ class Dispatcher:
         command, home = request.command, request.home
         assert isinstance(command, Command)
         assert home is not None
-        self._check_age(request)
-        request.began_at = self._clock()
+        if request.expires_at is not None:
+            self._check_age(request)
+        if request.addresses:
+            request.began_at = self._clock()
         self._running[request] = None
-        ended = partial(self._ended, request, lane)
         try:
-            request.run = home.run(command, ended, lane.timeout_s)
+            request.run = home.run(command, partial(self._ended, request, lane), lane.timeout_s)
         except CommandError:
             request.began_at = None
             self._running.pop(request, None)
@@ -165,7 +176,66 @@ class Dispatcher:
         else:
             request.run.cancel()
 
+    # -- Raw: what a worker that takes its messages raw asks
+
+    def admit(self, request: Request) -> None:
+        """Start its handler as its action's mode wants it.
+
+        Raises:
+            CommandError: when it is no command, there is no such action or the argument does not fit.
+        """
+        if isinstance(request.command, Command):
+            lane = self._lanes.get(request.command.action, self._other)
+            if lane.plain:
+                self.start(request, lane)
+            else:
+                lane.admit(request)
+        elif request.command is not None:
+            raise request.command
+
+    def end_as(
+        self, request: Request, ending: Ending, value: object, error: str | None, timeout_s: float | None
+    ) -> None:
+        """What was run for it has ended; `timeout_s` is what it was given."""
+        if request.over:
+            return  # closed meanwhile
+        if ending == "timeout":
+            error = f"took longer than {timeout_s or 0:g} s"
+            self._refused(CommandError(error, action=request.action))
+            ending = "failed"
+        elif ending == "cancelled":
+            error = request.cancelled_for
+        self._end(request, ending, value, error)
+
     # -- inside
+
+    def _note_sender(self, request: Request) -> bool:
+        """Note where its sender looks for acks, or refuse it: whether it may look there."""
+        try:
+            request.answer_to(address_of(self._prop_id, request.arrival, request.id))
+        except CommandError as error:
+            if request.id is not None:
+                request.answer_to(Address(topics.ack(self._prop_id)))
+            self.refuse(request, error.reason)
+            return False
+        return True
+
+    def _put(self, request: Request) -> None:
+        """Into the mailbox, and out of it at once when nothing is ahead of it."""
+        if self._held >= self._capacity and self._refuse_beyond(request):
+            return
+        self._held += 1
+        request.held = True
+        if request.addresses and isinstance(request.command, Command):
+            self._answers.accepted(request)
+        home = self._home
+        if home is not None and not self._waiting and home.prompt:
+            self._hand_over(home, request)
+        else:
+            if self._waiting is _NONE:
+                self._waiting = deque()
+            self._waiting.append(request)
+            self._arrived.set()
 
     def _refuse_beyond(self, request: Request) -> bool:
         """Refuse what the mailbox cannot hold, with a line a second at most."""
@@ -188,12 +258,6 @@ class Dispatcher:
         waits = "1 command waits" if waiting == 1 else f"{waiting:,} commands wait"
         return f"{waits}, {running:,} run{'s' * (running == 1)}" if running else waits
 
-    def _put(self, request: Request) -> None:
-        self._held += 1
-        request.held = True
-        self._waiting.append(request)
-        self._arrived.set()
-
     def _hand_over(self, home: Home, request: Request) -> None:
         request.home = home
         if request.command is None:
@@ -205,17 +269,11 @@ class Dispatcher:
                 self._check_age(request)
                 request.began_at = self._clock()
                 self._running[request] = None
-                home.deliver(request.arrival, _Raw(self, request))
+                home.deliver(request.arrival, Raw(self, request))
             else:
-                self._admit(request)
+                self.admit(request)
         except CommandError as error:
             self.refuse(request, error.reason)
-
-    def _admit(self, request: Request) -> None:
-        if isinstance(request.command, Command):
-            self._lanes.get(request.command.action, self._other).admit(request)
-        elif request.command is not None:
-            raise request.command
 
     def _check_age(self, request: Request) -> None:
         if request.expires_at is not None and self._clock() > request.expires_at:
@@ -224,21 +282,9 @@ class Dispatcher:
 
     def _ended(self, request: Request, lane: Lane, ending: Ending, value: object, error: str | None) -> None:
         """The handler of a request has ended."""
-        self._end_as(request, ending, value, error, lane.timeout_s)
-        lane.ended(request)
-
-    def _end_as(
-        self, request: Request, ending: Ending, value: object, error: str | None, timeout_s: float | None
-    ) -> None:
-        if request.over:
-            return  # closed meanwhile
-        if ending == "timeout":
-            error = f"took longer than {timeout_s or 0:g} s"
-            self._refused(CommandError(error, action=request.action))
-            ending = "failed"
-        elif ending == "cancelled":
-            error = request.cancelled_for
-        self._end(request, ending, value, error)
+        self.end_as(request, ending, value, error, lane.timeout_s)
+        if not lane.plain:
+            lane.ended(request)
 
     def _end(self, request: Request, outcome: Outcome, value: object = None, error: str | None = None) -> None:
         if request.over:
@@ -246,33 +292,7 @@ class Dispatcher:
         request.over = True
         self._held -= request.held
         self._running.pop(request, None)
-        self._answers.ended(request, outcome, value, error)
+        if request.addresses:
+            self._answers.ended(request, outcome, value, error)
         if request.on_over is not None:
             request.on_over()
-
-
-@attrs.frozen(eq=False)
-class _Raw:
-    """The `Delivery` of a request to a worker that takes its messages raw."""
-
-    dispatcher: Dispatcher
-    request: Request
-
-    def begin(self, over: Callable[[], None]) -> None:
-        request = self.request
-        if request.begun or request.over:  # handed on once more, or later: its sender was told already
-            request = Request(attrs.evolve(request.arrival, response_topic=None), home=request.home, silent=True)
-        request.begun = True
-        request.on_over = over
-        try:
-            self.dispatcher._admit(request)
-        except CommandError:
-            request.begun, request.on_over = False, None
-            raise
-
-    def refused(self, error: CommandError) -> None:
-        self.dispatcher.refuse(self.request, error.reason)
-
-    def delivered(self, ending: Ending, value: object, error: str | None, /) -> None:
-        if not self.request.begun:
-            self.dispatcher._end_as(self.request, ending, None, error, None)

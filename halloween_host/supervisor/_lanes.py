@@ -17,6 +17,9 @@ STOP: Final = "stop"
 #: Seconds by which a cool-down may miss its end in floating point.
 _TINY_S: Final = 1e-6
 
+#: The queue of all lanes that never have one: an empty deque takes more than half a kibibyte.
+_NONE: Final[deque[Request]] = deque()
+
 
 class Starter(Protocol):
     """What a lane asks of its dispatcher."""
@@ -46,9 +49,11 @@ class Lane:
         self.timeout_s = None if action is None else action.timeout_s
         self._mode = "parallel" if action is None or free else action.mode
         self._cooldown_s = None if action is None or free else action.cooldown_s
+        #: Whether each request starts at once: then nothing need be told to, or remembered by, this lane.
+        self.plain = self._mode == "parallel" and self._cooldown_s is None
         self._starter = starter
         self._running: dict[Request, None] = {}
-        self._queue: deque[Request] = deque()
+        self._queue: deque[Request] = _NONE if self.plain else deque()
         self._accepted_at = -math.inf
         self._advances = False
 

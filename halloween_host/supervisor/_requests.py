@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-import attrs
-
 from halloween_host.commands import Command
 from halloween_host.errors import CommandError
 from halloween_host.supervisor._replies import Address
@@ -20,12 +18,12 @@ Id = str | int | float
 ADDRESSES_KEPT: Final = 100
 
 
-@attrs.define(eq=False)
 class Request:
     """`expires_at` is on the dispatcher's clock; `command` is None for a message of a subscription, an error for no command."""
 
-    arrival: Arrival
-    addresses: dict[Address, None] = attrs.Factory(dict)
+    # What most requests never touch stands on the class: there is a request a command.
+    #: Where its acks go; None when nobody asked for any.
+    addresses: dict[Address, None] | None = None
     expires_at: float | None = None
     #: The home that took it, and the run of its handler.
     home: Home | None = None
@@ -42,9 +40,9 @@ class Request:
     on_over: Callable[[], None] | None = None
     over: bool = False
 
-    @property
-    def command(self) -> Command | CommandError | None:
-        return self.arrival.command
+    def __init__(self, arrival: Arrival) -> None:
+        self.arrival = arrival
+        self.command: Command | CommandError | None = arrival.command
 
     @property
     def id(self) -> Id | None:
@@ -56,5 +54,7 @@ class Request:
 
     def answer_to(self, address: Address | None) -> None:
         """Its acks go to `address` too."""
-        if address is not None and len(self.addresses) < ADDRESSES_KEPT:
-            self.addresses[address] = None
+        if address is not None:
+            self.addresses = self.addresses or {}
+            if len(self.addresses) < ADDRESSES_KEPT:
+                self.addresses[address] = None

@@ -11,12 +11,13 @@ import structlog
 import trio
 
 from halloween_host import topics
+from halloween_host.flag import Flag
 from halloween_host.outbox import Outbox, Post
 from halloween_host.presence import Voice, Word
 from halloween_host.states import Health, State, encode_health
 from halloween_host.supervisor._reviews import Reviews
 
-__all__ = ["Phase", "Standing"]
+__all__ = ["ALIVE", "Phase", "Standing"]
 
 #: Seconds that the host's link may be away before a worker that cannot be commanded is no longer available.
 LINK_GRACE_S: Final = 2.0
@@ -41,6 +42,10 @@ class Phase(enum.Enum):
     PANIC = "panic"
 
 
+#: The phases in which there is an instance that commands are for.
+ALIVE: Final = (Phase.STARTING, Phase.RUNNING)
+
+
 class Standing:
     """Judges and says what one worker is. `wall` returns Unix seconds, `load` the used share of the mailbox."""
 
@@ -60,7 +65,7 @@ class Standing:
         self.reason: str | None = None
         self.restarts = 0
         #: Set, and replaced, when the phase or the state changed.
-        self.changed = trio.Event()
+        self.changed = Flag()
         #: Called once the broker has each `online`.
         self.born: Callable[[], None] = lambda: None
         #: False once the topics are somebody else's: then nothing is said any more.
@@ -170,7 +175,7 @@ class Standing:
             self._outbox.post(Post(self._prop_id, topic, encode_health(health), "status", 1, True, now))
 
     def _tell(self) -> None:
-        changed, self.changed = self.changed, trio.Event()
+        changed, self.changed = self.changed, Flag()
         changed.set()
 
     def _look(self) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import trio
 
+from halloween_host.flag import Flag
 from halloween_host.outlet import Outlet
 from halloween_host.reporter import Reporter
 from halloween_host.supervisor._dispatcher import Dispatcher
 from halloween_host.supervisor._ending import CLOSE_GRACE_S
 from halloween_host.supervisor._safety import Safety, make_safe
-from halloween_host.supervisor._standing import Phase, Standing
+from halloween_host.supervisor._standing import ALIVE, Phase, Standing
 from halloween_host.supervisor._turns import Turns
 from halloween_host.terms import Terms
 from halloween_host.worker import Blueprint, Home, has_safe
@@ -38,10 +39,10 @@ class Steering:
     _outlet: Outlet | None
     _life: trio.CancelScope
     _ending: trio.CancelScope
-    _constructed: trio.Event
-    _at_rest: trio.Event
+    _constructed: Flag
+    _at_rest: Flag
     _panicked: bool
-    _made_safe: trio.Event
+    _made_safe: Flag
     _resumes: bool
 
     def blocked(self, seconds: float) -> None:
@@ -77,7 +78,7 @@ class Steering:
                 return f"left behind: {'; '.join(self.left_behind)}" if self.left_behind else None
             while not self._standing.state.available:
                 standing = self._standing
-                if standing.phase not in (Phase.STARTING, Phase.RUNNING) and not self._turns.wanted:
+                if standing.phase not in ALIVE and not self._turns.wanted:
                     return standing.reason
                 await standing.changed.wait()
             return None
@@ -86,7 +87,7 @@ class Steering:
     def restart(self) -> None:
         """Stop the worker in good order and start it at once, whatever it was."""
         if self._standing.phase is not Phase.PANIC:
-            if self._standing.phase in (Phase.STARTING, Phase.RUNNING):
+            if self._standing.phase in ALIVE:
                 self._standing.enter(Phase.STOPPED, "restarted by the operator")
                 self._life.cancel()
             self.start()
@@ -99,7 +100,7 @@ class Steering:
             self._resumes = self._standing.phase is not Phase.STOPPED or self._turns.wanted
         self._panicked = True
         if self._made_safe.is_set():
-            self._made_safe = trio.Event()
+            self._made_safe = Flag()
         self._turns.unwant()  # the instance that there is stays until it is rearmed: its safe() is owed
         self._standing.turn(Phase.PANIC, text := panic_text(reason))
         self._dispatcher.close(text)

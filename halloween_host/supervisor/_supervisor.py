@@ -12,12 +12,13 @@ import structlog
 import trio
 
 from halloween_host.errors import CommandError
+from halloween_host.flag import Flag
 from halloween_host.outlet import Outlet
 from halloween_host.states import Health, State
 from halloween_host.supervisor._dispatcher import Dispatcher
 from halloween_host.supervisor._ending import end_instance
 from halloween_host.supervisor._refusals import Refusals
-from halloween_host.supervisor._standing import Phase, Standing
+from halloween_host.supervisor._standing import ALIVE, Phase, Standing
 from halloween_host.supervisor._steering import Steering, panic_text
 from halloween_host.supervisor._terms import Subscriptions, Surroundings
 from halloween_host.supervisor._turns import Turns
@@ -48,7 +49,7 @@ class Supervisor(Steering):
     ) -> None:
         self.prop_id = blueprint.prop_id
         #: Set once nothing more is waited for: the worker ended, or what did not end was named.
-        self.settled = trio.Event()
+        self.settled = Flag()
         #: What outlived its deadline, by name; the host leaves the process past it.
         self.left_behind: list[str] = []
         self._blueprint = blueprint
@@ -56,6 +57,7 @@ class Supervisor(Steering):
         self._open_home = open_home
         self._outbox = surroundings.outbox
         self._reporter = surroundings.reporter
+        self._reviews = surroundings.reviews
         self._subscriptions = subscriptions
         self._terms = terms
         self._hooks = hooks
@@ -72,18 +74,19 @@ class Supervisor(Steering):
         )
         self._standing = standing(self._dispatcher)
         self._home: Home | None = None
+        self._starting: Home | None = None
         self._outlet: Outlet | None = None
         self._life = trio.CancelScope()
         self._ending = trio.CancelScope(shield=True)
-        self._constructed = trio.Event()
-        self._born = trio.Event()
+        self._constructed = Flag()
+        self._born = Flag()
         self._closed: str | None = None
         self._panicked = False
         #: Set unless a panic's safe() is owed.
-        self._made_safe = trio.Event()
+        self._made_safe = Flag()
         self._made_safe.set()
         self._resumes = True  # whether a rearm starts it
-        self._at_rest = trio.Event()
+        self._at_rest = Flag()
         self._stopped_itself = False
 
     # -- what the host and the router call
@@ -115,7 +118,7 @@ class Supervisor(Steering):
     def deliver(self, arrival: Arrival) -> None:
         """A message for this worker; refused with one line when there is no instance that could take it, or too many wait."""
         closed = self._closed
-        if self._standing.phase not in (Phase.STARTING, Phase.RUNNING):
+        if self._standing.phase not in ALIVE:
             closed = f"the worker is offline: {self._standing.reason}"
         if self._outbox.echoes and self._outbox.is_echo(arrival.topic, arrival.payload, own=closed is None):
             return
@@ -139,6 +142,7 @@ class Supervisor(Steering):
     def ask_to_stop(self) -> None:
         """End the worker for good, in good order; `settled` is set when that is over."""
         self._turns.end()
+        self._dispatcher.hold()
         self._life.cancel()
 
     # -- one instance after another
@@ -147,7 +151,7 @@ class Supervisor(Steering):
         """Live until asked to stop. With `latched`, the reason of a panic, the worker is constructed and starts at `rearm`."""
         structlog.contextvars.bind_contextvars(worker=self.prop_id)
         if latched is not None:
-            self._made_safe = trio.Event()
+            self._made_safe = Flag()
             self._standing.enter(Phase.PANIC, panic_text(latched))
         while not self._turns.over:
             await self._run_instance()
@@ -160,13 +164,12 @@ class Supervisor(Steering):
         began = trio.current_time()
         self._stopped_itself = False
         self._panicked = self._standing.phase is Phase.PANIC
-        if self._constructed.is_set():
-            self._constructed = trio.Event()
+        self._constructed = Flag() if self._constructed.is_set() else self._constructed
         self._closed = None
-        self._at_rest = trio.Event()
+        self._at_rest = Flag()
         self._turns.begin()
         self._life, self._ending = trio.CancelScope(), trio.CancelScope(shield=True)
-        self._born = trio.Event()
+        self._born = Flag()
         outlet = self._outlet = Outlet(self.prop_id, self._outbox, self._reporter.warning)
         if self._panicked:
             outlet.restrict()
@@ -174,7 +177,8 @@ class Supervisor(Steering):
         berth = Berth(outlet, self._subscriptions.subscribe, self._hooks)
         self._subscriptions.reset()
         blueprint = attrs.evolve(self._blueprint, config=copy.deepcopy(self._blueprint.config))
-        self._blueprint = attrs.evolve(self._blueprint, cargo=None)  # it serves the first instance alone
+        if blueprint.cargo is not None:
+            self._blueprint = attrs.evolve(self._blueprint, cargo=None)  # it serves the first instance alone
         try:
             async with self._open_home(blueprint, berth, self) as home:
                 self._home = home
@@ -191,7 +195,7 @@ class Supervisor(Steering):
                 self._home = None
                 if not self._turns.over:
                     # from here on a panic waits for the next instance: nothing runs in a home that closes
-                    self._constructed = trio.Event()
+                    self._constructed = Flag()
         except OSError as error:  # no file descriptor left for a loop: this worker's crash, not the host's
             self._constructed.set()
             self.crashed("its event loop", error)
@@ -201,33 +205,31 @@ class Supervisor(Steering):
             self._dispatcher.close("the worker ended")
 
     async def _live(self, home: Home) -> None:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._name_slow_start)
-            try:
-                with trio.CancelScope(shield=True):  # a panic must find an instance whose safe() it can run
-                    await home.construct()
-                self._constructed.set()
-                if self._standing.phase is Phase.PANIC:
-                    return
-                await home.start()
-            except trio.Cancelled:
-                raise
-            except BaseException as error:  # noqa: BLE001 the supervisor's border: start() is the author's
-                self.crashed("start()" if home.constructed else "__init__()", error)
+        self._starting = home
+        self._reviews.ask(trio.current_time() + self._terms.start_timeout_s, partial(self._name_slow_start, home))
+        try:
+            with trio.CancelScope(shield=True):  # a panic must find an instance whose safe() it can run
+                await home.construct()
+            self._constructed.set()
+            if self._standing.phase is Phase.PANIC:
                 return
-            finally:
-                self._constructed.set()
-                nursery.cancel_scope.cancel()
+            await home.start()
+        except trio.Cancelled:
+            raise
+        except BaseException as error:  # noqa: BLE001 the supervisor's border: start() is the author's
+            self.crashed("start()" if home.constructed else "__init__()", error)
+            return
+        finally:
+            self._constructed.set()
+            self._starting = None
         self._standing.enter(Phase.RUNNING)
         await self._born.wait()  # an answer before that would be held with the telemetry, the newest alone
         await self._dispatcher.serve(home)
 
-    async def _name_slow_start(self) -> None:
-        await trio.sleep(self._terms.start_timeout_s)
-        waited = f"{self._terms.start_timeout_s:g} s"
-        self._reporter.error(
-            self.prop_id, f"start() has not returned in {waited}; the worker is not online, the others run on"
-        )
+    def _name_slow_start(self, home: Home) -> None:
+        if home is self._starting:
+            text = f"start() has not returned in {self._terms.start_timeout_s:g} s"
+            self._reporter.error(self.prop_id, f"{text}; the worker is not online, the others run on")
 
     async def _wait_for_turn(self, home: Home | None, began: float) -> None:
         """Until the next instance may start, with this one's home still open: a panic finds it there."""
@@ -259,7 +261,7 @@ class Supervisor(Steering):
             crashed=crashed,
             stopped_itself=self._stopped_itself,
         )
-        if self._standing.phase in (Phase.STARTING, Phase.RUNNING):
+        if self._standing.phase in ALIVE:
             self._standing.enter(Phase.STOPPED, "the host stopped")
         if self.left_behind and self._turns.over:
             self.settled.set()
@@ -268,9 +270,8 @@ class Supervisor(Steering):
 
     def crashed(self, task: str, error: BaseException) -> None:
         where = place_of(error)
-        place = f" ({where})" if where else ""
-        text = f"{task} crashed: {describe(error, self._dialect)}{place}"
-        if self._standing.phase in (Phase.STARTING, Phase.RUNNING) and not (self._stopped_itself or self._turns.over):
+        text = f"{task} crashed: {describe(error, self._dialect)}{f' ({where})' if where else ''}"
+        if self._standing.phase in ALIVE and not (self._stopped_itself or self._turns.over):
             self._standing.enter(Phase.DOWN, text[:REASON_CHARS])
             self._life.cancel()
         self._reporter.error(self.prop_id, text, error)
@@ -287,13 +288,13 @@ class Supervisor(Steering):
 
     def stopped_itself(self) -> None:
         self._stopped_itself = True
-        if self._standing.phase in (Phase.STARTING, Phase.RUNNING) and not self._turns.over:
+        if self._standing.phase in ALIVE and not self._turns.over:
             _log.info("stopped itself, not restarted")
             self._standing.enter(Phase.STOPPED, "stopped itself")
         self._life.cancel()
 
 
-def _be_born(outlet: Outlet, born: trio.Event) -> None:
+def _be_born(outlet: Outlet, born: Flag) -> None:
     """The broker has `online`: what was said before follows, and commands are taken."""
     outlet.release()
     born.set()

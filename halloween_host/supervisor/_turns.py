@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 import trio
 
 from halloween_host.backoff import RestartBudget
+from halloween_host.flag import Flag
 from halloween_host.terms import Terms
 
 __all__ = ["Turns"]
@@ -25,7 +26,7 @@ class Turns:
         self._budget = RestartBudget(terms.restart_limit, terms.restart_window_s, random=random)
         self._attempt = -1
         self._at = math.inf
-        self._changed = trio.Event()
+        self._changed = Flag()
 
     def begin(self) -> None:
         """An instance starts; there is no next one until somebody says so."""
@@ -64,7 +65,7 @@ class Turns:
     ) -> None:
         """Until the next instance may start. `hung` names what it must not start beside, which `say` is told; `ended` waits for it."""
         while not self.over:
-            self._changed = trio.Event()
+            self._changed = Flag()
             with trio.move_on_at(self._at):
                 await self._changed.wait()
                 continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Final, Protocol, Self
 
@@ -192,10 +193,17 @@ class StageClient(Receiving):
             receipt.settle()
         return receipt
 
+    def corked(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    @property
+    def has_room(self) -> bool:
+        return not (self._open().frozen and self._held >= OUT_BOUND)
+
     async def room(self) -> None:
-        wire = self._open()
+        self._open()
         await trio.lowlevel.checkpoint()
-        while wire.frozen and self._held >= OUT_BOUND and self._lost is None:
+        while not self.has_room and self._lost is None:
             self._room = self._room or trio.Event()
             await self._room.wait()
         self._check_open()

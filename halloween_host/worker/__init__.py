@@ -4,7 +4,7 @@ from halloween_host.worker._actions import Action, Call, bind, is_async, read_ac
 from halloween_host.worker._asking import answer_of, no_answer
 from halloween_host.worker._berth import Berth, Hooks, Question, Spawner
 from halloween_host.worker._common import CommonWorker, check_qos
-from halloween_host.worker._home import THREADS, Arrival, Blueprint, Delivery, Home, HomeFactory, Reports
+from halloween_host.worker._home import THREADS, TURN, Arrival, Blueprint, Delivery, Home, HomeFactory, Reports
 from halloween_host.worker._modes import Mode, action
 from halloween_host.worker._native import BaseWorker
 from halloween_host.worker._reports import describe, place_in_thread, place_of, shown_path, shown_place, split_cancelled
@@ -13,6 +13,7 @@ from halloween_host.worker._safe import has_safe
 
 __all__ = [
     "THREADS",
+    "TURN",
     "Action",
     "Arrival",
     "BaseWorker",

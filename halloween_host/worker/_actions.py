@@ -24,6 +24,10 @@ _PREFIX: Final = "do_"
 #: Takes an action and its text, for all actions that have no handler of their own.
 _FALLBACK: Final = "do_command"
 
+_TEXT_OR_NONE: Final = str | None
+#: What always has a form as text, or needs none.
+_SURELY_TEXT: Final = (str, int, type(None))
+
 
 @attrs.frozen
 class Action:
@@ -40,11 +44,16 @@ class Action:
     mode: Mode = "parallel"
     cooldown_s: float | None = None
     timeout_s: float | None = None
+    #: What the class calls it, and whether its argument is text as it came, or None.
+    method: str = attrs.field(init=False, default=attrs.Factory(lambda self: _PREFIX + self.name, takes_self=True))
+    takes_text: bool = attrs.field(
+        init=False, default=attrs.Factory(lambda self: self.hint is None or self.hint == _TEXT_OR_NONE, takes_self=True)
+    )
 
 
-@attrs.frozen
+@attrs.define  # frozen, making one would take three times as long, and there is one a command
 class Call:
-    """A handler with its arguments, ready to run: awaited when `is_async`, else called in a thread."""
+    """A handler with its arguments, ready to run: awaited when `is_async`, else called in a thread; not to be changed."""
 
     action: str
     function: Callable[..., Any]
@@ -66,10 +75,10 @@ def read_actions(worker_class: type[CommonWorker], prop_id: str, path: Path) -> 
             handler's own file and line.
     """
     actions = {}
-    for attribute in sorted(dir(worker_class)):
+    for attribute in sorted(each for each in dir(worker_class) if each.startswith(_PREFIX)):
         function = getattr(worker_class, attribute, None)
         name = attribute.removeprefix(_PREFIX)
-        if not attribute.startswith(_PREFIX) or not name.isidentifier() or not callable(function):
+        if not name.isidentifier() or not callable(function):
             continue
         try:
             if worker_class.dialect == "legacy" or attribute == _FALLBACK:
@@ -90,7 +99,7 @@ def bind(worker: CommonWorker, actions: Mapping[str, Action], command: Command) 
         CommandError: when the worker has no such action (it names those it has), or the argument does not fit (action, expected, got).
     """
     action = actions.get(command.action)
-    function = getattr(worker, _PREFIX + command.action, None)
+    function = getattr(worker, _PREFIX + command.action if action is None else action.method, None)
     if not callable(function):
         fallback = getattr(worker, _FALLBACK, None)
         if callable(fallback):
@@ -104,7 +113,7 @@ def bind(worker: CommonWorker, actions: Mapping[str, Action], command: Command) 
         return Call(action.name, function, (), action.is_async)
     if action.has_default and command.args is None:
         return Call(action.name, function, (), action.is_async)
-    if action.hint is None:
+    if action.hint is None or (action.takes_text and type(command.args) in _SURELY_TEXT):
         return Call(action.name, function, (command.text,), action.is_async)
     try:
         argument = structure_argument(command.args, action.hint)

@@ -6,7 +6,7 @@ import inspect
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import copy_context
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, ClassVar, Literal
 
 from halloween_host import topics
@@ -22,6 +22,11 @@ __all__ = ["CommonWorker", "check_qos"]
 #: Status keys that are the host's alone: a worker's own are dropped with a line (DESIGN of the wire: availability cannot be claimed).
 _HOSTS_KEYS = frozenset({"availability", "health"})
 _LINE_KEYS = frozenset({"error", "warn"})
+
+
+@lru_cache(maxsize=4096)
+def _telemetry_topic(prop_id: str, key: str) -> str:
+    return topics.telemetry(prop_id, topics.check_key(key))
 
 
 def check_qos(qos: object) -> None:
@@ -83,7 +88,9 @@ class CommonWorker:
         self._halloween_berth.outlet.post(topic, payload, kind, qos, retain)
 
     def _post_telemetry(self, key: str, payload: bytes, qos: int, retain: bool) -> None:
-        self._post(topics.telemetry(self.prop_id, topics.check_key(key)), payload, "telemetry", qos, retain)
+        if qos:
+            check_qos(qos)
+        self._halloween_berth.outlet.post(_telemetry_topic(self.prop_id, key), payload, "telemetry", qos, retain)
 
     def _post_status(self, key: str, payload: bytes, qos: int, retain: bool) -> None:
         if key in _HOSTS_KEYS:

@@ -15,17 +15,20 @@ from halloween_host.worker._berth import Berth
 from halloween_host.worker._common import CommonWorker
 from halloween_host.worker._runs import Ended, Ending, Run
 
-__all__ = ["THREADS", "Arrival", "Blueprint", "Delivery", "Home", "HomeFactory", "Reports"]
+__all__ = ["THREADS", "TURN", "Arrival", "Blueprint", "Delivery", "Home", "HomeFactory", "Reports"]
 
 #: Threads of one worker at most; each worker has its own limit, so that blocked calls of one never make another wait.
 THREADS: Final = 64
+#: Handlers of one worker that start before others get their turn.
+TURN: Final = 50
 
 
-@attrs.frozen
+@attrs.define  # frozen, making one would take three times as long, and there is one a message
 class Arrival:
     """A message for a worker: on its own `cmd` topic, parsed once (`command` is the error when it is none), or on a subscription (None).
 
-    `response_topic` and `correlation` are MQTT 5's: where its sender wants the answer, and what the answer carries back.
+    `response_topic` and `correlation` are MQTT 5's: where its sender wants the answer, and what the answer carries back. Not to
+    be changed.
     """
 
     topic: str
@@ -100,6 +103,10 @@ class Home(Protocol):
     @property
     def wants_arrivals(self) -> bool:
         """Whether arrivals on the worker's own `cmd` go to `deliver` (an overridden `on_message`, message handlers) instead of `run`."""
+
+    @property
+    def prompt(self) -> bool:
+        """Whether a handler that is started now has few ahead of it that have not begun."""
 
     async def construct(self) -> None:
         """Make the instance with ``worker_class(prop_id, …, config)``. Raises what that raises."""

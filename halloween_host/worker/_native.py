@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from typing import Any, ClassVar, Generic, get_args, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVarTuple, get_args, get_origin
 
 import attrs
 import trio
-from typing_extensions import TypeVar, TypeVarTuple
 
 from halloween_host.acks import Ack
 from halloween_host.payloads import encode_value
@@ -19,7 +18,12 @@ from halloween_host.worker._common import CommonWorker
 
 __all__ = ["BaseWorker"]
 
-SettingsT = TypeVar("SettingsT", default=None)
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    SettingsT = TypeVar("SettingsT", default=None)
+else:
+    SettingsT = typing.TypeVar("SettingsT")  # the default is for type checkers; Python has it from 3.13 on
 ArgsT = TypeVarTuple("ArgsT")
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import sys
-import sysconfig
 import traceback
 from pathlib import Path
 from typing import Final
@@ -12,7 +12,6 @@ import trio
 
 __all__ = ["describe", "leaves", "place_in_thread", "place_of", "shown_path", "shown_place", "split_cancelled"]
 
-_LIBRARY: Final = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _OURS: Final = str(Path(__file__).parents[1])
 
 #: How asyncio called from a native worker (and trio from a legacy one) shows itself: error type, part of its text.
@@ -107,7 +106,14 @@ def _authors_frame(error: BaseException) -> traceback.FrameSummary | None:
 
 
 def _is_authors(filename: str) -> bool:
-    return not filename.startswith(("<", _OURS, *_LIBRARY))
+    return not filename.startswith(("<", _OURS, *_library()))
+
+
+@functools.cache
+def _library() -> frozenset[str]:
+    import sysconfig  # not before the first error: it reads how Python was built
+
+    return frozenset(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 
 
 def _wrong_turn(error: BaseException, dialect: str) -> str | None:

@@ -20,17 +20,19 @@ class Ended(Protocol):
 class Run:
     """`timeout_s` is how many seconds the handler may take; only an async one can be held to it."""
 
-    __slots__ = ("_cancel", "_ended", "asked", "over", "stopper", "timeout_s")
+    # What most runs never touch stands on the class: there is a run a command.
+    #: Whether somebody asked it to end.
+    asked = False
+    #: Whether the handler has come to its first line.
+    begun = False
+    #: Whether the handler called its worker's `stop()`, which lets it go on.
+    stopper = False
+    over = False
+    _cancel: Callable[[], object] | None = None
 
     def __init__(self, ended: Ended | None = None, timeout_s: float | None = None) -> None:
         self.timeout_s = timeout_s
-        #: Whether somebody asked it to end.
-        self.asked = False
-        #: Whether the handler called its worker's `stop()`, which lets it go on.
-        self.stopper = False
-        self.over = False
         self._ended = ended
-        self._cancel: Callable[[], object] | None = None
 
     def cancel(self) -> None:
         """Ask the handler to end; one that has not begun never does, and a plain one's thread is left to itself."""
@@ -44,6 +46,7 @@ class Run:
 
     def begin(self, cancel: Callable[[], object]) -> None:
         """The handler starts now; `cancel` asks it to end."""
+        self.begun = True
         self._cancel = cancel
 
     def end(self, ending: Ending, value: object = None, error: str | None = None) -> None:
@@ -51,5 +54,9 @@ class Run:
         if self.over:
             return
         self.over, self._cancel = True, None
-        if self._ended is not None:
-            self._ended(ending, value, error)
+        ended, self._ended = (
+            self._ended,
+            None,
+        )  # who is told knows the run: a cycle, which only the collector would free
+        if ended is not None:
+            ended(ending, value, error)

@@ -66,10 +66,10 @@ class Worker(BaseWorker):
         print("child ended with", child.exitcode)
 """
 FULL_OF_BUGS = f"""{LEAVES_A_THREAD}
-import halloween_host.router
-async def broken(self, batches):
+import halloween_host.tree
+async def broken(self):
     raise AssertionError("a bug of the host")
-halloween_host.router.Router.run = broken
+halloween_host.tree.Tree._tell_uptime = broken
 """
 
 

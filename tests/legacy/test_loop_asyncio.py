@@ -34,14 +34,14 @@ async def test_sleep_and_call_later_wake_at_their_time_and_in_their_order(loop: 
         heard: list[str] = []
         began = loop.time()
         loop.call_later(0.02, heard.append, "later")
+        loop.call_later(0.01, heard.append, "sooner")
         loop.call_soon(heard.append, "soon")
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.03)
         heard.append("slept")
-        await asyncio.sleep(0.02)
         assert loop.time() - began >= 0.03
         return heard
 
-    assert await loop.run(author()) == ["soon", "slept", "later"]
+    assert await loop.run(author()) == ["soon", "sooner", "later", "slept"]
 
 
 async def test_timeouts_task_groups_and_queues(loop: GuestLoop) -> None:

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 import pytest
 import trio
 
-from halloween_host.legacy._cpython import untried_python
+from halloween_host.legacy import untried_python
 from halloween_host.legacy._loop import GuestLoop, open_loop
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from halloween_host.mqtt._pumps import SHARED_FROM_S, SHARED_S, shared_due_s
+from halloween_host.mqtt._keep_alive import SHARED_FROM_S, SHARED_S, shared_due_s
 
 
 @given(st.floats(0, 60), st.floats(0, 1e6))

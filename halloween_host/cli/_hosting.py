@@ -1,0 +1,64 @@
+"""The host in this process, from its settings to its exit status."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import signal
+from pathlib import Path
+
+import structlog
+
+from halloween_host import legacy
+from halloween_host.cli._complaints import leaves
+from halloween_host.cli._environment import read_environment, read_settings
+from halloween_host.cli._leaving import leave
+from halloween_host.cli._pid_lock import hold_pid_file
+from halloween_host.cli._places import find_places
+from halloween_host.cli._signals import Signals
+from halloween_host.errors import BrokerError
+from halloween_host.host import Host
+from halloween_host.logs import capture_prints, capture_strays, configure_logging
+
+__all__ = ["host"]
+
+_log = structlog.stdlib.get_logger()
+
+
+async def host(*, props: Path | None = None, builtins: list[Path] | None = None, broker: str | None = None) -> int:
+    """See the command `run`; the exit status.
+
+    Raises:
+        InvalidSettings: for wrong variables, or a folder that was given and is none.
+    """
+    environ = read_environment()
+    settings = read_settings(environ, broker=broker)
+    places = find_places(props, builtins)
+    configure_logging(settings.log_level, settings.log_format)
+    for warning in (*settings.warnings, legacy.untried_python()):
+        if warning:
+            _log.warning(warning)
+    _raise_open_files()
+    one = Host(settings, places, environ, leave=leave)
+    signals = Signals(one.stop, stop_timeout_s=settings.stop_timeout_s)
+    status = 0
+    with hold_pid_file(settings.state_dir), capture_prints(), capture_strays(), signals:
+        try:
+            status = await one.run(task_status=signals)
+        except* KeyboardInterrupt:
+            status = 128 + (signals.first or signal.SIGINT)
+        except* BrokerError as group:
+            for error in leaves(group):
+                _log.error(str(error))
+            status = 1
+    return status
+
+
+def _raise_open_files() -> None:
+    """Each connection of a worker takes a descriptor, and whatever an author opens: take all we may have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for limit in (hard, 10_240):  # macOS has no hard limit and takes OPEN_MAX at most (setrlimit(2) there)
+        if soft != resource.RLIM_INFINITY and (limit == resource.RLIM_INFINITY or limit > soft):
+            with contextlib.suppress(ValueError, OSError):
+                resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+                return

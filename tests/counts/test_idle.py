@@ -1,0 +1,85 @@
+"""An idle host sleeps: nothing in it ticks, each thread wakes when something is really due."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+import pytest
+import trio
+from paho.mqtt import client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+
+from halloween_host.mqtt._blocking import _patience_ms
+from halloween_host.mqtt._blocking_session import BlockingSession
+from tests.conftest import MakeMosquitto
+from tests.counts.meters import say, wake_ups
+from tests.end_to_end.haunt import Haunt
+from tests.mosquitto import Mosquitto
+
+WORKERS: Final = 10
+#: Seconds; a thread that ticks once a second wakes as often.
+WATCHED_S: Final = 8
+#: Seconds in which what belongs to the start is over: the looks at health and at what came back from the broker.
+START_S: Final = 2
+#: Wake-ups of all threads in that time.
+MOST: Final = 9
+
+NATIVE: Final = """
+from halloween_host import BaseWorker
+
+class Worker(BaseWorker):
+    async def do_ping(self, arg):
+        self.telemetry("pong", arg)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how often a thread slept, in /proc")
+async def test_ten_workers(tmp_path: Path, make_mosquitto: MakeMosquitto) -> None:
+    """A host whom nobody commands wakes for signs of life and the uptime alone, with presences and without.
+
+    The guard's connection has one every 5 s, the host's and its presences' every 10 s come in one moment; each is a wake-up to
+    send it and at most one for the answer. A tick in one thread, once a second, would be 7 or 8 in that thread.
+    """
+    haunt = Haunt(tmp_path)
+    for number in range(WORKERS):
+        haunt.prop(f"coffin-{number}", NATIVE)
+    async with trio.open_nursery() as nursery:
+        for presence_max in (0, WORKERS):
+            nursery.start_soon(watch, haunt, make_mosquitto(), presence_max)
+
+
+async def watch(haunt: Haunt, broker: Mosquitto, presence_max: int) -> None:
+    environ = {"PRESENCE_MAX": str(presence_max), "STATE_DIR": f"state-{presence_max}"}
+    async with broker.listen("halloween/+/status/availability") as listener, haunt.host(broker, **environ) as host:
+        for number in range(WORKERS):
+            await listener.expect(f"halloween/coffin-{number}/status/availability online", within_s=30)
+        await trio.sleep(START_S)
+        before = wake_ups(host.pid)
+        await trio.sleep(WATCHED_S)
+        woken = {thread: count - before.get(thread, 0) for thread, count in wake_ups(host.pid).items()}
+        await host.stop()
+    say(f"PRESENCE_MAX={presence_max}: woken in {WATCHED_S} s: {woken}")
+    assert sum(woken.values()) <= MOST
+    assert max(woken.values()) < WATCHED_S - 1
+
+
+def test_the_guards_client_sleeps_until_its_keep_alive() -> None:
+    """And no longer than until the broker ought to have taken its subscription, while it has not."""
+    client = paho.Client(CallbackAPIVersion.VERSION2)
+    session = BlockingSession(client, ["x"], lambda _message: None, lambda: None)
+    for keepalive, connecting, subscribed in ((60, 10, 60), (5, 5, 5)):
+        client.keepalive = keepalive
+        deadline = time.monotonic() + 10
+        session.subscribed = False
+        assert near(_patience_ms(session, deadline), connecting)
+        session.subscribed = True
+        assert near(_patience_ms(session, deadline), subscribed)
+    client.keepalive = 0
+    assert _patience_ms(session, deadline) is None
+
+
+def near(milliseconds: int | None, seconds: int) -> bool:
+    return milliseconds is not None and 0 <= seconds * 1_000 - milliseconds < 1_000

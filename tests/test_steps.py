@@ -1,0 +1,101 @@
+"""Who keeps the loop is named after the step that did, and nobody is named for time that was the system's or another's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import structlog
+import trio
+
+from halloween_host import steps
+from halloween_host.steps import BLOCKED_S, StepWatch
+
+
+class Seconds:
+    """A clock that goes only while a task says so: what a test measures does not depend on the machine."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def pass_(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def seconds(monkeypatch: pytest.MonkeyPatch) -> Seconds:
+    clock = Seconds()
+    monkeypatch.setattr(steps, "_now", clock)
+    return clock
+
+
+class Names:
+    """Who was named, and for how long a step; naming itself may take its time."""
+
+    def __init__(self, seconds: Seconds, takes_s: float = 0.0) -> None:
+        self.said: list[tuple[str, float]] = []
+        self._seconds = seconds
+        self._takes_s = takes_s
+
+    def say(self, prop_id: str, took_s: float) -> None:
+        self.said.append((prop_id, round(took_s, 6)))
+        self._seconds.pass_(self._takes_s)
+
+
+@contextmanager
+def added(instrument: trio.abc.Instrument) -> Iterator[None]:
+    trio.lowlevel.add_instrument(instrument)
+    yield
+    trio.lowlevel.remove_instrument(instrument)
+
+
+async def work(worker: str | None, seconds: Seconds, *takes: float) -> None:
+    """A step of each length."""
+    if worker is not None:
+        structlog.contextvars.bind_contextvars(worker=worker)
+    for each in takes:
+        await trio.lowlevel.checkpoint()
+        seconds.pass_(each)
+    await trio.lowlevel.checkpoint()
+
+
+async def test_a_long_step_is_its_workers(seconds: Seconds) -> None:
+    """Of all that run in one pass only who took long is named, once for each long step, with its seconds."""
+    names = Names(seconds)
+    with added(StepWatch(names.say)):
+        async with trio.open_nursery() as nursery:
+            for number in range(20):
+                nursery.start_soon(work, f"quiet-{number}", seconds, 0.9 * BLOCKED_S, 0.0, 0.1)
+            nursery.start_soon(work, "coffin", seconds, 0.01, BLOCKED_S, 0.01, 3.0)
+            nursery.start_soon(work, None, seconds, 5.0)  # no worker's, but the host's own
+    assert names.said == [("coffin", BLOCKED_S), ("coffin", 3.0)]
+
+
+async def test_a_wait_for_the_system_is_nobodys_step(seconds: Seconds) -> None:
+    """An idle hour lies between two steps of a worker, not in one."""
+
+    class Idle(trio.abc.Instrument):
+        def before_io_wait(self, timeout: float) -> None:
+            seconds.pass_(3_600.0)
+
+    names = Names(seconds)
+    with added(Idle()), added(StepWatch(names.say)):
+        async with trio.open_nursery() as nursery:
+            for number in range(3):
+                nursery.start_soon(work, f"quiet-{number}", seconds, 0.0, 0.1, 0.0)
+    assert names.said == []
+
+
+async def test_naming_one_takes_no_time_of_the_next(seconds: Seconds) -> None:
+    """A log that hangs is no step of the worker whose turn follows."""
+    names = Names(seconds, takes_s=60.0)
+    with added(StepWatch(names.say)):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(work, "coffin", seconds, 1.0)
+            for number in range(10):
+                nursery.start_soon(work, f"quiet-{number}", seconds, 0.1, 0.1)
+    assert names.said == [("coffin", 1.0)]
