@@ -18,7 +18,7 @@ set positional-arguments
 
 # Run every test, on a real mosquitto; options go to pytest (`just test tests/mqtt -x`).
 [no-exit-message]
-@test *options: setup-dev mosquitto
+@test *options: setup-dev mosquitto compiler
     exec .venv/bin/python -m pytest "$@"
 
 # Check style, types (mypy strict), import contracts and the documents' examples.
@@ -39,10 +39,25 @@ fmt: setup-dev
 @stories *options: setup-dev
     STORIES=2000 TRIALS=10000 exec .venv/bin/python -m pytest -s tests/stories "$@"
 
+# Feed random packet streams to our MQTT reader and to paho's (a minute; an hour: `FUZZ_S=3600 just fuzz`).
+[no-exit-message]
+@fuzz *options: setup-dev
+    exec .venv/bin/python -m tests.mqtt.fuzz "$@"
+
 # Run CPython's own asyncio tests on the loop that legacy workers get.
 [no-exit-message]
 @asyncio-suite *options: setup-dev
     exec .venv/bin/python -m tests.legacy.cpython_suite "$@"
+
+# Measure client and host beside their peers (`just bench --quick`: three minutes; `--list`, `--only receive`).
+[no-exit-message]
+@bench *options: setup-dev mosquitto compiler
+    exec .venv/bin/python -m benchmarks "$@"
+
+# Show where one row's variant spends its time, ours unless named (`just profile receive-qos0-v311 gmqtt`).
+[no-exit-message]
+@profile *row: setup-dev mosquitto compiler
+    exec .venv/bin/python -m benchmarks.profile "$@"
 
 # Measure how long a night takes on the rehearsal stage: 5 hours, 50 props, 100,000 messages.
 [no-exit-message]
@@ -78,10 +93,14 @@ fmt: setup-dev
 
 # Remove .venv and whatever tools left behind.
 @clean:
-    rm -rf .venv .venv.lock .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+    rm -rf .venv .venv.lock .bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
     find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 [no-exit-message, private]
 @mosquitto:
     PATH="$PATH:/usr/sbin:/usr/local/sbin"; command -v mosquitto mosquitto_sub >/dev/null \
         || scripts/install-packages "mosquitto mosquitto-clients" mosquitto
+
+[no-exit-message, private]
+@compiler:
+    command -v "${CC:-cc}" >/dev/null || scripts/install-packages "gcc libc6-dev" gcc
