@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 from functools import partial
 from typing import Final, Protocol
 
@@ -12,6 +11,7 @@ import trio
 
 from halloween_host import topics
 from halloween_host.asks import Asks
+from halloween_host.doorbell import Doorbell
 from halloween_host.mqtt import (
     AnyClient,
     Message,
@@ -26,7 +26,7 @@ from halloween_host.mqtt import (
 from halloween_host.outbox import Outbox, Post
 from halloween_host.sign import Sign, Signature
 
-__all__ = ["Bridge", "Doorbell", "Owner", "Routes", "expire_commands"]
+__all__ = ["Bridge", "Owner", "Routes", "expire_commands"]
 
 #: Publishes that wait for their PUBACK at most; beyond it the outbox waits, where commands age and values fold.
 IN_FLIGHT: Final = 1_000
@@ -36,36 +36,6 @@ BATCH: Final = 100
 EXPIRE_EVERY_S: Final = 0.2
 
 _log: Final = structlog.stdlib.get_logger()
-
-
-class Doorbell:
-    """Rung from any thread; whoever waits took `event` before looking whether there is something to do."""
-
-    def __init__(self) -> None:
-        self._event = trio.Event()
-        self._taken = False
-        self._token = trio.lowlevel.current_trio_token()
-        self._thread = threading.get_ident()
-
-    @property
-    def event(self) -> trio.Event:
-        """Set at the next ring."""
-        self._taken = True
-        return self._event
-
-    def ring(self) -> None:
-        if threading.get_ident() == self._thread:
-            if self._taken:
-                self._ring()
-            return
-        try:
-            self._token.run_sync_soon(self._ring, idempotent=True)
-        except trio.RunFinishedError:  # a thread of an author's that outlived the host: nobody is left to be woken
-            return
-
-    def _ring(self) -> None:
-        rung, self._event, self._taken = self._event, trio.Event(), False
-        rung.set()
 
 
 async def expire_commands(outbox: Outbox) -> None:
@@ -218,7 +188,23 @@ class Bridge:
                 continue
             if not self._in_flight:
                 self._flushed.set()
-            await rung.wait()
+            self._doorbell.at_once = partial(self._send_at_once, client)
+            try:
+                await rung.wait()
+            finally:
+                self._doorbell.at_once = None
+
+    def _send_at_once(self, client: AnyClient) -> None:
+        """What `_send` does, as far as it goes without waiting; then it is woken for the rest."""
+        try:
+            with client.corked():
+                self._publish_all(client, self.outbox.take(BATCH))
+        except MqttError:  # the connection is lost: `serve` ends by that, and gives back what is in flight
+            return
+        if len(self.outbox) or len(self._in_flight) >= IN_FLIGHT or not client.has_room:
+            self._doorbell.due = True
+        elif not self._in_flight:
+            self._flushed.set()
 
     async def _wait_for_room(self) -> None:
         self._room = trio.Event()

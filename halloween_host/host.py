@@ -15,8 +15,8 @@ import structlog
 import trio
 
 from halloween_host import legacy, topics
-from halloween_host.bridge import Doorbell
 from halloween_host.dial import open_dial
+from halloween_host.doorbell import Doorbell
 from halloween_host.errors import LoadError, TopicError
 from halloween_host.guard import Guard
 from halloween_host.latch import Latch
@@ -198,7 +198,9 @@ class Host:
         ended = trio.Event()
         async with trio.open_nursery() as nursery:
             await nursery.start(run)
-            trio.lowlevel.add_instrument(StepWatch(lambda prop_id, s: tree.supervisors[prop_id].blocked(s)))
+            watch = StepWatch(lambda prop_id, seconds: tree.supervisors[prop_id].blocked(seconds), doorbell)
+            trio.lowlevel.add_instrument(watch)
+            doorbell.stepwise = True
             with guard:
                 task_status.started(broker)
                 await ended.wait()

@@ -12,8 +12,9 @@ import trio
 
 from halloween_host import topics
 from halloween_host.asks import Asks
-from halloween_host.bridge import Bridge, Doorbell, expire_commands
+from halloween_host.bridge import Bridge, expire_commands
 from halloween_host.dial import Dial
+from halloween_host.doorbell import Doorbell
 from halloween_host.guard import HostRequest, panic_for, read_panic
 from halloween_host.hiring import Crew
 from halloween_host.host_commands import HostCommands

@@ -12,7 +12,8 @@ from structlog.testing import capture_logs
 
 from halloween_host.acks import Ack, encode_ack
 from halloween_host.asks import Asks
-from halloween_host.bridge import Bridge, Doorbell, Routes
+from halloween_host.bridge import Bridge, Routes
+from halloween_host.doorbell import Doorbell
 from halloween_host.mqtt import Client, Message, MqttError, ProtocolVersion
 from halloween_host.outbox import Kind, Outbox, Post
 from halloween_host.sign import Signature

@@ -7,8 +7,9 @@ from collections import Counter
 import trio
 
 from halloween_host.asks import Asks
-from halloween_host.bridge import Bridge, Doorbell, expire_commands
+from halloween_host.bridge import Bridge, expire_commands
 from halloween_host.dial import open_dial
+from halloween_host.doorbell import Doorbell
 from halloween_host.link import Link
 from halloween_host.outbox import CAPACITY, Outbox, Post
 from halloween_host.settings import BrokerSettings

@@ -26,6 +26,22 @@ class Seconds:
         self.now += seconds
 
 
+class Bell:
+    """Rung by a task; notes when it is answered."""
+
+    def __init__(self) -> None:
+        self.due = False
+        self.answers: list[str] = []
+        self.ringer = ""
+
+    def ring(self, ringer: str) -> None:
+        self.due, self.ringer = True, ringer
+
+    def answer(self) -> None:
+        self.due = False
+        self.answers.append(self.ringer)
+
+
 @pytest.fixture
 def seconds(monkeypatch: pytest.MonkeyPatch) -> Seconds:
     clock = Seconds()
@@ -66,7 +82,7 @@ async def work(worker: str | None, seconds: Seconds, *takes: float) -> None:
 async def test_a_long_step_is_its_workers(seconds: Seconds) -> None:
     """Of all that run in one pass only who took long is named, once for each long step, with its seconds."""
     names = Names(seconds)
-    with added(StepWatch(names.say)):
+    with added(StepWatch(names.say, Bell())):
         async with trio.open_nursery() as nursery:
             for number in range(20):
                 nursery.start_soon(work, f"quiet-{number}", seconds, 0.9 * BLOCKED_S, 0.0, 0.1)
@@ -83,7 +99,7 @@ async def test_a_wait_for_the_system_is_nobodys_step(seconds: Seconds) -> None:
             seconds.pass_(3_600.0)
 
     names = Names(seconds)
-    with added(Idle()), added(StepWatch(names.say)):
+    with added(Idle()), added(StepWatch(names.say, Bell())):
         async with trio.open_nursery() as nursery:
             for number in range(3):
                 nursery.start_soon(work, f"quiet-{number}", seconds, 0.0, 0.1, 0.0)
@@ -93,9 +109,28 @@ async def test_a_wait_for_the_system_is_nobodys_step(seconds: Seconds) -> None:
 async def test_naming_one_takes_no_time_of_the_next(seconds: Seconds) -> None:
     """A log that hangs is no step of the worker whose turn follows."""
     names = Names(seconds, takes_s=60.0)
-    with added(StepWatch(names.say)):
+    with added(StepWatch(names.say, Bell())):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(work, "coffin", seconds, 1.0)
             for number in range(10):
                 nursery.start_soon(work, f"quiet-{number}", seconds, 0.1, 0.1)
     assert names.said == [("coffin", 1.0)]
+
+
+async def test_a_bell_is_answered_after_the_step_that_rang_it() -> None:
+    """Before any other task has its turn, once for however many rings."""
+    bell, answered = Bell(), []
+
+    async def ring(name: str) -> None:
+        for _ in range(3):
+            answered.append(len(bell.answers))
+            bell.ring(name)
+            bell.ring(name)
+            await trio.lowlevel.checkpoint()
+
+    with added(StepWatch(lambda prop_id, seconds: None, bell)):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ring, "one")
+            nursery.start_soon(ring, "two")
+    assert answered == list(range(6))
+    assert sorted(bell.answers) == ["one"] * 3 + ["two"] * 3

@@ -14,8 +14,8 @@ import structlog
 import trio
 
 from halloween_host import topics
-from halloween_host.bridge import Doorbell
 from halloween_host.commands import encode_command
+from halloween_host.doorbell import Doorbell
 from halloween_host.errors import StageError, did_you_mean
 from halloween_host.latch import Latch
 from halloween_host.loader import WorkerSpec
