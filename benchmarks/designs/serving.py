@@ -20,17 +20,18 @@ import trio
 from benchmarks.harness import Bench, Child, MeasurementError
 from tests.mosquitto import Mosquitto
 
-__all__ = ["ASYNCIO", "OURS", "TASKS", "THREAD", "C", "Served", "Usage", "now", "serving"]
+__all__ = ["ASYNCIO", "HOPS", "OURS", "TASKS", "THREAD", "C", "Served", "Usage", "now", "serving"]
 
 OURS: Final = "ours"
 ASYNCIO: Final = "ours-asyncio"
 THREAD: Final = "thread"
 TASKS: Final = "gmqtt"
 C: Final = "c"
+HOPS: Final = "hops"
 
 #: Seconds, a hang guard: five thousand workers come up in a few.
 PATIENCE_S: Final = 30.0
-_WORKERS: Final = {OURS: "native_worker.py", ASYNCIO: "asyncio_worker.py"}
+_WORKERS: Final = {OURS: "native_worker.py", ASYNCIO: "asyncio_worker.py", HOPS: "native_worker.py"}
 _MODULES: Final = {THREAD: "benchmarks.designs.thread", TASKS: "benchmarks.designs.tasks"}
 
 
@@ -136,4 +137,5 @@ def _ours(
         "PRESENCE_MAX": str(presence_max),
         "STATE_DIR": str(folder / "state"),
     }
-    return bench.module("halloween_host", "run", *places, env=settings)
+    module = "benchmarks.designs.hops" if design == HOPS else "halloween_host"
+    return bench.module(module, "run", *places, env=settings)

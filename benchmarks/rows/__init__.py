@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from benchmarks.harness import Row
-from benchmarks.rows import codec, full_path, publish, receive, rest, round_trip, scale, telemetry
+from benchmarks.rows import codec, full_path, hops, publish, receive, rest, round_trip, scale, telemetry
 
 ROWS: tuple[Row, ...] = (
     *receive.ROWS,
     *full_path.ROWS,
+    *hops.ROWS,
     *round_trip.ROWS,
     *telemetry.ROWS,
     *publish.ROWS,

@@ -95,6 +95,7 @@ async def test_a_flood_on_one_worker_leaves_the_others_alone(haunt: Haunt, broke
         assert flood.returncode == 0
         assert rounds >= 10, "they had to wait for the end of the flood"
         await until_all_is_told(listener)
+        await until_heard(listener, rounds)
         lasted_s = trio.current_time() - began
         for name in QUIET_ONES:
             assert of(listener, name, "telemetry/pong") == [str(number) for number in range(rounds)]
@@ -139,6 +140,12 @@ async def until_all_is_told(listener: Listener) -> None:
     while (told := handled(listener) + refused(listener)) < FLOOD:
         await listener.expect(is_news, within_s=60)
     assert told == FLOOD
+
+
+async def until_heard(listener: Listener, rounds: int) -> None:
+    """Until this listener too has every answer that the phone had."""
+    while any(len(of(listener, name, "telemetry/pong")) < rounds for name in QUIET_ONES):
+        await listener.expect(lambda line: line.topic.endswith("/telemetry/pong"), within_s=10)
 
 
 def handled(listener: Listener) -> int:
