@@ -142,7 +142,7 @@ class Pumps:
             if self._transport.flush():
                 return
         except ssl.SSLWantReadError:
-            pass
+            pass  # the write pump waits for that
         except OSError as error:
             self._failure = error
         self.want_write()
