@@ -100,6 +100,7 @@ ROWS: Final = (
         ),
         measure=of_size(ASYNCIO),
         metrics=_METRICS,
+        quick=False,
     ),
     Row(
         "presence",
