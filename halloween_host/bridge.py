@@ -193,6 +193,8 @@ class Bridge:
                 await rung.wait()
             finally:
                 self._doorbell.at_once = None
+            if self._doorbell.failure is not None:
+                raise self._doorbell.failure
 
     def _send_at_once(self, client: AnyClient) -> None:
         """What `_send` does, as far as it goes without waiting; then it is woken for the rest."""

@@ -20,6 +20,8 @@ class Doorbell:
         self.due = False
         self.stepwise = False
         self.at_once: Callable[[], None] | None = None
+        #: What `at_once` raised: a defect, for whoever is woken to raise.
+        self.failure: Exception | None = None
         self._event = trio.Event()
         self._taken = False
         self._token = trio.lowlevel.current_trio_token()
@@ -51,8 +53,8 @@ class Doorbell:
             if self.at_once is not None:
                 self.at_once()
                 done = not self.due
-        except Exception:  # noqa: BLE001 it comes again in the task that is woken, which has somebody to tell
-            self.stepwise = False
+        except Exception as error:  # noqa: BLE001 Trio would drop who calls this; a task has somebody to tell
+            self.failure = error
         self.due = False
         if not done:
             self._ring()
