@@ -28,7 +28,7 @@ RUN useradd --system --uid 900 --user-group --home-dir /app --shell /usr/sbin/no
 WORKDIR /app
 COPY --from=build /app/.venv .venv
 COPY props props
-# the latch of a panic outlives the container there
+# the latch of a panic, and what workers store, outlive the container there
 RUN install -d -o halloween -g halloween -m 700 /var/lib/halloween
 VOLUME /var/lib/halloween
 ENV STATE_DIR=/var/lib/halloween

@@ -12,6 +12,7 @@ import trio
 from halloween_host import topics
 from halloween_host.asks import Asks
 from halloween_host.doorbell import Doorbell
+from halloween_host.express import Express
 from halloween_host.mqtt import (
     AnyClient,
     Message,
@@ -89,6 +90,7 @@ class Bridge:
         doorbell: Doorbell,
         owner: Owner,
         asks: Asks,
+        express: Express,
         *,
         client_id: str,
         signature: Signature,
@@ -99,6 +101,7 @@ class Bridge:
         self._router = router
         self._owner = owner
         self._asks = asks
+        self._express = express
         self._sign = Sign(client_id, signature, owner.taken_over)
         self._doorbell = doorbell
         self._flushed = trio.Event()
@@ -150,9 +153,14 @@ class Bridge:
         finally:
             messages.sink = None
 
-    def _take(self, message: Message) -> None:
-        if not self._router.route(message):
+    def _take(self, message: Message, last: bool) -> None:
+        self._express.last = last
+        routed = self._router.route(message)
+        self._express.last = False
+        if not routed:
             self._hear(message)
+        if last and self._doorbell.due:  # what was said in this step leaves before the socket is armed for the next
+            self._doorbell.answer()
 
     def _hear(self, message: Message) -> None:
         """What is no command for a worker."""

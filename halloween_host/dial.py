@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ssl
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, Protocol
 
 from halloween_host.mqtt import AnyClient, Client, ProtocolVersion, Will
 from halloween_host.settings import BrokerSettings
+from halloween_host.tls import tls_of
 
 __all__ = ["CONNECT_TIMEOUT_S", "Dial", "open_dial"]
 
@@ -27,13 +27,13 @@ def open_dial(broker: BrokerSettings) -> Dial:
     """The dial of a real broker.
 
     Raises:
-        OSError: when the CA file cannot be read (an ssl.SSLError when it holds no certificate).
+        InvalidSettings: as `tls_of`.
     """
     assert broker.host is not None, "an embedded broker's address is filled in before"
     options: dict[str, Any] = {
         "username": broker.username,
         "password": broker.password,
-        "tls_context": ssl.create_default_context(cafile=broker.ca_file) if broker.tls else None,
+        "tls_context": tls_of(broker),
         "transport": broker.transport,
         "keepalive": broker.keepalive_s,
         "fast_path": None if broker.fast_path else False,  # the process's environment may forbid it too

@@ -25,6 +25,7 @@ __all__ = [
     "SpawnError",
     "StageError",
     "StateError",
+    "StoreError",
     "StructureError",
     "TopicError",
     "did_you_mean",
@@ -105,6 +106,15 @@ class PayloadError(HalloweenHostError):
         self.value = value
         self.reason = reason
         super().__init__(f"cannot send {type(value).__name__}: {reason}")
+
+
+class StoreError(HalloweenHostError, TypeError):
+    """`self.store` was given a key that is no text, or a value that is not JSON; nothing was stored."""
+
+    def __init__(self, key: object, reason: str) -> None:
+        self.key = key
+        self.reason = reason
+        super().__init__(f"self.store[{key!r:.80}]: {reason}")
 
 
 class QosError(HalloweenHostError):

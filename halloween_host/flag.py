@@ -10,36 +10,48 @@ __all__ = ["Flag"]
 
 
 class Flag:
-    """As `trio.Event`, without a set of waiters and a closure for each."""
+    """As `trio.Event`, without a set of waiters and a closure for each; most flags have one waiter at most."""
 
-    __slots__ = ("_is_set", "_waiting")
+    __slots__ = ("_first", "_is_set", "_others")
 
     def __init__(self) -> None:
         self._is_set = False
-        self._waiting: list[trio.lowlevel.Task] | None = None
+        self._first: trio.lowlevel.Task | None = None
+        self._others: tuple[trio.lowlevel.Task, ...] = ()
 
     def is_set(self) -> bool:
         return self._is_set
 
     def set(self) -> None:
         self._is_set = True
-        waiting, self._waiting = self._waiting, None
-        for task in waiting or ():
+        first, others = self._first, self._others
+        self._first, self._others = None, ()
+        if first is not None:
+            trio.lowlevel.reschedule(first)
+        for task in others:
             trio.lowlevel.reschedule(task)
 
     async def wait(self) -> None:
         """Return once it is set; a checkpoint in any case."""
         if self._is_set:
             await trio.lowlevel.checkpoint()
-            return
-        task = trio.lowlevel.current_task()
-        if self._waiting is None:
-            self._waiting = [task]
+        elif self._first is None:
+            self._first = trio.lowlevel.current_task()
+            await trio.lowlevel.wait_task_rescheduled(self._forget_first)
         else:
-            self._waiting.append(task)
-        await trio.lowlevel.wait_task_rescheduled(partial(self._forget, task))
+            task = trio.lowlevel.current_task()
+            self._others = (*self._others, task)
+            await trio.lowlevel.wait_task_rescheduled(partial(self._forget, task))
+
+    def _forget_first(self, _raise: object) -> trio.lowlevel.Abort:
+        self._first = None
+        return trio.lowlevel.Abort.SUCCEEDED
+
+    async def passed(self) -> None:
+        """As `wait`, and no checkpoint when it is set."""
+        if not self._is_set:
+            await self.wait()
 
     def _forget(self, task: trio.lowlevel.Task, _raise: object) -> trio.lowlevel.Abort:
-        assert self._waiting is not None, "a task that was rescheduled is not cancelled any more"
-        self._waiting.remove(task)
+        self._others = tuple(each for each in self._others if each is not task)
         return trio.lowlevel.Abort.SUCCEEDED

@@ -6,7 +6,9 @@ import hashlib
 import math
 import platform
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -15,10 +17,12 @@ import structlog
 import trio
 
 from halloween_host import legacy, topics
+from halloween_host.blocks import Blocks
 from halloween_host.dial import open_dial
 from halloween_host.doorbell import Doorbell
 from halloween_host.errors import LoadError, TopicError
-from halloween_host.guard import Guard
+from halloween_host.guard import Guard, Watchdog
+from halloween_host.keeper import Keeper
 from halloween_host.latch import Latch
 from halloween_host.loader import Catalog, WorkerSpec, load_workers
 from halloween_host.outbox import Outbox, Post
@@ -26,11 +30,16 @@ from halloween_host.reporter import Reporter
 from halloween_host.settings import BrokerSettings, Settings
 from halloween_host.states import Health, State, encode_health
 from halloween_host.steps import StepWatch
+from halloween_host.store import DATABASE, Stores
+from halloween_host.systemd import Systemd
 from halloween_host.tree import Tree
 from halloween_host.worker import shown_path
 from halloween_host.world import World
 
 __all__ = ["Host", "Places", "default_client_id", "discard", "load"]
+
+#: Seconds that the disk has for the store's last batch.
+STORE_CLOSE_S: Final = 0.5
 
 _log: Final = structlog.stdlib.get_logger()
 
@@ -105,8 +114,19 @@ def _say_not_running(error: LoadError, reporter: Reporter, outbox: Outbox) -> No
     outbox.post(Post(prop_id, topics.availability(prop_id), b"offline", "availability", 1, True, outbox.now()))
 
 
+def _told_in_short(tree: Tree, broker: BrokerSettings) -> str:
+    """For `systemctl status`: ``12 workers: 11 online, 1 offline; broker haunt.lan:1883``."""
+    counts = Counter(supervisor.state.value for supervisor in tree.supervisors.values())
+    states = ", ".join(f"{counts[state.value]} {state.value}" for state in State if counts[state.value])
+    away = "" if tree.bridge.subscribed else ", away"
+    return f"{counts.total()} workers{f': {states}' * bool(states)}; broker {broker.host}:{broker.port}{away}"
+
+
 class Host:
-    """One host, run once. `leave` ends the process with a status, when something is left that cannot be waited for."""
+    """One host, run once. `leave` ends the process with a status, when something is left that cannot be waited for.
+
+    `loaded` is called when every worker was imported and none is made yet.
+    """
 
     def __init__(
         self,
@@ -115,11 +135,14 @@ class Host:
         environ: Mapping[str, str],
         *,
         leave: Callable[[int], None],
+        loaded: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._places = places
         self._environ = environ
         self._leave = leave
+        self._loaded = loaded
+        self._systemd = Systemd(environ)
         self._specs: Sequence[WorkerSpec] = ()
         self._tree: Tree | None = None
         self._stop_asked = False
@@ -127,6 +150,7 @@ class Host:
     def stop(self) -> None:
         """Ask the host to end in good order, as the first SIGTERM does."""
         self._stop_asked = True
+        self._systemd.say("STOPPING=1")
         if self._tree is not None:
             self._tree.stop()
 
@@ -149,6 +173,7 @@ class Host:
         _say_catalog(catalog, reporter, outbox)
         self._specs = catalog.workers
         del catalog  # nobody needs to know any more what stood where in which file
+        self._loaded()
         async with trio.open_nursery() as nursery:
             broker = await self._find_broker(nursery)
             status = await self._run_guarded(broker, outbox, reporter, doorbell, task_status)
@@ -166,6 +191,7 @@ class Host:
         """The tree, and beside it the guard, which hears STOP also while a worker blocks the tree."""
         client_id = broker.client_id or default_client_id(self._places.props)
         latch = Latch(self._settings.state_dir)
+        stores = await self._load_stores(reporter)
         # no prop has the host's name, so no presence has this client id
         guard = Guard(
             broker, latch, lambda request: tree.obey(request), client_id=f"{client_id}-{topics.HOST}", leave=self._leave
@@ -176,6 +202,7 @@ class Host:
             broker,
             open_dial(broker),
             latch,
+            stores,
             World(),
             client_id=client_id,
             outbox=outbox,
@@ -198,13 +225,40 @@ class Host:
         ended = trio.Event()
         async with trio.open_nursery() as nursery:
             await nursery.start(run)
-            watch = StepWatch(lambda prop_id, seconds: tree.supervisors[prop_id].blocked(seconds), doorbell)
-            trio.lowlevel.add_instrument(watch)
+            blocks = Blocks(tree.supervisors, reporter, lambda: watchdog.named())
+            steps = StepWatch(blocks.ended, doorbell, self._settings.watchdog_s, express=tree.express)
+            watchdog = Watchdog(
+                steps,
+                guard,
+                blocks,
+                leave=self._leave,
+                name_s=self._settings.watchdog_s,
+                exit_s=self._settings.watchdog_exit_s,
+            )
+            trio.lowlevel.add_instrument(steps)
             doorbell.stepwise = True
-            with guard:
+            with guard, watchdog:
                 task_status.started(broker)
+                # not once the broker is there: it may be away for hours, and the host does without
+                self._systemd.say("READY=1")
+                nursery.start_soon(self._systemd.run, partial(_told_in_short, tree, broker))
                 await ended.wait()
+            nursery.cancel_scope.cancel()
+        await trio.to_thread.run_sync(stores.close, STORE_CLOSE_S, abandon_on_cancel=True)
         return status
+
+    async def _load_stores(self, reporter: Reporter) -> Stores:
+        """All that the workers stored, before one of them starts: then no `self.store` waits for a disk in the event loop."""
+
+        def degrade(prop_id: str, reason: str | None) -> None:
+            if self._tree is not None and prop_id in self._tree.supervisors:
+                self._tree.supervisors[prop_id].degrade(reason)
+
+        file = self._settings.state_dir / DATABASE
+        stores = Stores(file, Keeper(reporter, degrade))
+        prop_ids = {spec.prop_id for spec in self._specs}
+        await trio.to_thread.run_sync(stores.load, prop_ids, abandon_on_cancel=True)
+        return stores
 
     async def _find_broker(self, nursery: trio.Nursery) -> BrokerSettings:
         broker = self._settings.broker

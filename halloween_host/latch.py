@@ -164,7 +164,7 @@ class Latch:
     def _make_folder(self) -> None:
         folder = self._path.parent
         missing = [each for each in (folder, *folder.parents) if not each.exists()]
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(0o700, parents=True, exist_ok=True)
         for each in missing:
             _sync_folder(each.parent)
 

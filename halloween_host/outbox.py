@@ -149,7 +149,7 @@ class Outbox:
     def take(self, most: int) -> list[Post]:
         """The oldest `most` messages in order, without those that have grown too old."""
         with self._lock:
-            taken = [self._first.popleft() for _ in range(min(most, len(self._first)))]
+            taken = [self._first.popleft() for _ in range(min(most, len(self._first)))] if self._first else []
             keys = list(islice(self._waiting, most - len(taken)))
             commands = self._commands
             if commands or self._lines:

@@ -66,7 +66,10 @@ class Report:
 
 
 class Panic:
-    """Engaged, it stays so over restarts of the host, until it is rearmed. All calls come from Trio's thread."""
+    """Engaged, it stays so over restarts of the host, until it is rearmed. All calls come from Trio's thread.
+
+    `keep` has what workers stored written at once, and waits for no disk.
+    """
 
     def __init__(
         self,
@@ -76,6 +79,7 @@ class Panic:
         reviews: Reviews,
         *,
         wall: Callable[[], float],
+        keep: Callable[[], None] = lambda: None,
     ) -> None:
         self.report = Report()
         #: How often it was engaged; why the disk did not do what it was to, "" when it did.
@@ -86,6 +90,7 @@ class Panic:
         self._outbox = outbox
         self._reviews = reviews
         self._wall = wall
+        self._keep = keep
         self._through: trio.Event | None = None
         self._refused_before = 0
         self._published_refused = 0
@@ -127,8 +132,16 @@ class Panic:
         self.report = Report()
         _log.info("rearmed: the workers start anew")
         self.publish()
-        hung = {prop_id: worker.rearm() for prop_id, worker in self._workers.items()}
-        return {prop_id: names for prop_id, names in hung.items() if names}
+        hung: dict[str, list[str]] = {}
+        for prop_id, worker in self._workers.items():
+            if names := worker.rearm():
+                hung[prop_id] = names
+            await (
+                trio.lowlevel.checkpoint()
+            )  # a thousand starts in one step would block the loop, and the guard end the host
+            if self.report.active:  # the next panic, which is no rearm's to undo
+                break
+        return hung
 
     def publish(self) -> None:
         """Say what stands, retained: at every connect, and when it changes."""
@@ -148,6 +161,7 @@ class Panic:
         reason = report.reason or ""
         for worker in self._workers.values():
             worker.panic(reason)
+        self._keep()
         _log.error(f"PANIC ({report.by}): {reason or 'no reason given'}; every task is cancelled, every safe() runs")
         if not report.durable:
             _log.error(f"the panic would not survive a restart of the host: {self._latch.trouble}")
@@ -158,6 +172,7 @@ class Panic:
                 for prop_id, worker in self._workers.items():
                     nursery.start_soon(_make_safe, prop_id, worker, safeties)
                 nursery.start_soon(self._tell_all)
+            self._keep()
             self.report = self._reported(safeties, round((trio.current_time() - began) * 1000))
             self.publish()
             self._say_report()

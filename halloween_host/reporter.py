@@ -9,7 +9,7 @@ import structlog
 from halloween_host import topics
 from halloween_host.outbox import Outbox, Post
 
-__all__ = ["Reporter"]
+__all__ = ["Reporter", "encode_line"]
 
 #: A line on a topic is cut here: it is read on a phone.
 LINE_CHARS: Final = 1_000
@@ -35,8 +35,13 @@ class Reporter:
 
     def say(self, prop_id: str, key: Literal["error", "warn"], text: str) -> None:
         """Say a line on the topic alone."""
-        line = " ".join(text.split())
-        if len(line) > LINE_CHARS:
-            line = f"{line[: LINE_CHARS - 1]}…"
-        payload = line.encode(errors="backslashreplace")
+        payload = encode_line(text)
         self._outbox.post(Post(prop_id, topics.status(prop_id, key), payload, "line", 1, False, self._outbox.now()))
+
+
+def encode_line(text: str) -> bytes:
+    """The payload of a `status/error` or `status/warn`: one line that is not too long."""
+    line = " ".join(text.split())
+    if len(line) > LINE_CHARS:
+        line = f"{line[: LINE_CHARS - 1]}…"
+    return line.encode(errors="backslashreplace")

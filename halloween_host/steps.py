@@ -9,6 +9,8 @@ from typing import Final, Protocol
 import structlog
 import trio
 
+from halloween_host.express import Express
+
 __all__ = ["BLOCKED_S", "StepWatch"]
 
 #: Seconds that one step may take before its worker is named.
@@ -26,31 +28,44 @@ class Bell(Protocol):
 
 
 class StepWatch(trio.abc.Instrument):
-    """`blocked` is told the worker of a step that took too long, and its seconds; in Trio's thread, after the step. So is `bell`.
+    """`blocked` is told the worker (None: the host itself) of a step of `limit_s` or more, and its seconds; after the step.
 
-    Trio's call of an instrument costs more than all that the instrument does here, so there is one a step: a step begins
-    where the last one ended, or the wait for the system did.
+    So is `bell`. Trio's call of an instrument costs more than all that the instrument does here, so there is one a step: a
+    step begins where the last one ended, or the wait for the system did.
     """
 
-    def __init__(self, blocked: Callable[[str, float], None], bell: Bell) -> None:
+    def __init__(
+        self,
+        blocked: Callable[[str | None, float], None],
+        bell: Bell,
+        limit_s: float = BLOCKED_S,
+        *,
+        express: Express | None = None,
+    ) -> None:
+        #: When the step that runs now, or ran last, began: `time.monotonic()`. For any thread.
+        self.began = _now()
+        #: Set by who wants `woken` called, in Trio's thread, when the next wait for the system is over; once.
+        self.asleep = False
+        self.woken: Callable[[], None] = lambda: None
         self._blocked = blocked
         self._bell = bell
-        self._began = _now()
+        self._limit_s = limit_s
+        self._express = express or Express(bell)
 
     def after_io_wait(self, timeout: float) -> None:
-        self._began = _now()
+        self.began = _now()
+        if self.asleep:
+            self.asleep = False
+            self.woken()
 
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
         now = _now()
-        if now - self._began >= BLOCKED_S:
-            self._name(task, now - self._began)
+        if now - self.began >= self._limit_s:
+            worker = task.context.run(structlog.contextvars.get_contextvars).get("worker") or self._express.worker
+            self._blocked(None if worker is None else str(worker), now - self.began)
             now = _now()  # a log that hangs is not the next one's step
         if self._bell.due:
             self._bell.answer()
             now = _now()
-        self._began = now
-
-    def _name(self, task: trio.lowlevel.Task, took_s: float) -> None:
-        worker = task.context.run(structlog.contextvars.get_contextvars).get("worker")
-        if worker is not None:
-            self._blocked(str(worker), took_s)
+        self._express.worker = None
+        self.began = now

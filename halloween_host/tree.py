@@ -15,13 +15,15 @@ from halloween_host.asks import Asks
 from halloween_host.bridge import Bridge, expire_commands
 from halloween_host.dial import Dial
 from halloween_host.doorbell import Doorbell
+from halloween_host.express import Express
 from halloween_host.guard import HostRequest, panic_for, read_panic
 from halloween_host.hiring import Crew
+from halloween_host.hooks import HostHooks
 from halloween_host.host_commands import HostCommands
 from halloween_host.latch import Latch
 from halloween_host.link import Link, Session
 from halloween_host.loader import WorkerSpec
-from halloween_host.mqtt import Message, Will
+from halloween_host.mqtt import Message, Will, next_moment
 from halloween_host.outbox import Kind, Outbox, Post
 from halloween_host.panic import Panic
 from halloween_host.presence import HostVoice
@@ -29,9 +31,9 @@ from halloween_host.reporter import Reporter
 from halloween_host.router import Router
 from halloween_host.settings import BrokerSettings, Settings
 from halloween_host.sign import Signature
+from halloween_host.store import Stores
 from halloween_host.supervisor import Reviews, Surroundings
 from halloween_host.witness import Witness
-from halloween_host.worker import Question
 from halloween_host.world import World
 
 __all__ = ["TAKEN_OVER", "Tree"]
@@ -63,6 +65,7 @@ class Tree:
         broker: BrokerSettings,
         dial: Dial,
         latch: Latch,
+        stores: Stores,
         world: World,
         *,
         client_id: str,
@@ -77,11 +80,11 @@ class Tree:
         self._dial = dial
         self._client_id = client_id
         self._world = world
+        self._stores = stores
         self._outbox = outbox
         self._reporter = reporter
         self._leave = leave
         self._guarded = guarded
-        self._on_panic = request_panic or self._panic_soon
         self._token = trio.lowlevel.current_trio_token()
         self._started_at = trio.current_time()
         self._stop = trio.Event()
@@ -90,12 +93,21 @@ class Tree:
         self._connected = trio.CancelScope()
         self._reviews = Reviews()
         self._asks = Asks()
+        self.express = Express(doorbell)
         self._host_voice = HostVoice(topics.HOST, outbox)
         #: Set once the broker took our subscriptions for the first time.
         self.linked = trio.Event()
-        surroundings = Surroundings(outbox, reporter, self._reviews, wall=world.wall, random=world.random)
+        surroundings = Surroundings(
+            outbox,
+            reporter,
+            self._reviews,
+            wall=world.wall,
+            random=world.random,
+            cooldowns=stores.cooldowns,
+        )
+        hooks = HostHooks(request_panic or self._panic_soon, world.wall, self._asks, stores, self.express)
         self._crew = Crew(
-            surroundings, self, self._link, client_id=client_id, subscribed=lambda: self.bridge.subscribed
+            surroundings, hooks, self._link, client_id=client_id, subscribed=lambda: self.bridge.subscribed
         )
         outbox.make_room(len(specs))
         self._crew.hire(specs, presence_max=settings.presence_max)
@@ -107,12 +119,13 @@ class Tree:
             doorbell,
             self,
             self._asks,
+            self.express,
             client_id=client_id,
             signature=Signature(world.nonce, world.host_name),
         )
         will = Will(topics.HOST_AVAILABILITY, b"offline", qos=1, retain=True)
         self._host_link = self._link(self.bridge.serve, client_id, will=will)
-        self.panic = Panic(self.supervisors, latch, outbox, self._reviews, wall=world.wall)
+        self.panic = Panic(self.supervisors, latch, outbox, self._reviews, wall=world.wall, keep=stores.hurry)
         self._witness = Witness({**self.supervisors, topics.HOST: self._host_voice}, reporter)
         self.commands: HostCommands
 
@@ -141,6 +154,7 @@ class Tree:
                     self._router.close()
                     doors.cancel_scope.cancel()
                 left_behind = await self._end_workers()
+                self._stores.hurry()
                 if left_behind:
                     # A Trio nursery cannot leave a task behind, a process can.
                     await self._say_goodbye()
@@ -197,20 +211,6 @@ class Tree:
         """What the guard heard."""
         self.commands.begin(request.payload, retained=request.retained, by=request.by)
 
-    # -- Hooks: what workers ask for
-
-    def request_panic(self, prop_id: str, reason: str) -> None:
-        self._on_panic(reason, prop_id)
-
-    def wall(self) -> float:
-        return self._world.wall()
-
-    def ask(self, question: Question) -> None:
-        self._asks.ask(question)
-
-    def forget(self, question: Question) -> None:
-        self._asks.forget(question)
-
     # -- inside
 
     def _link(self, session: Session, client_id: str, **options: Any) -> Link:
@@ -258,7 +258,7 @@ class Tree:
     async def _tell_uptime(self) -> None:
         while True:
             self._post(topics.HOST_UPTIME, str(int(trio.current_time() - self._started_at)), "telemetry")
-            await trio.sleep(UPTIME_S)
+            await trio.sleep_until(next_moment(UPTIME_S, trio.current_time()))  # with the signs of life
 
     async def _end_workers(self) -> bool:
         """Ask all to stop, wait for their deadline at most; whether something was left behind."""
@@ -270,7 +270,10 @@ class Tree:
         self._end_by = trio.current_time() + longest_s + SETTLE_S + FLUSH_S
         with trio.move_on_after(longest_s + SETTLE_S):
             for supervisor in supervisors:
-                await supervisor.settled.wait()
+                await supervisor.settled.passed()
+            if self.bridge.subscribed:  # what all have said goes out before their homes close, which takes as long
+                with trio.move_on_after(FLUSH_S):
+                    await self.bridge.flush()
         return any(each.left_behind or not each.settled.is_set() for each in supervisors)
 
     async def _say_goodbye(self) -> None:

@@ -9,11 +9,13 @@ import attrs
 import pytest
 import trio
 from structlog.testing import capture_logs
+from trio.testing import wait_all_tasks_blocked
 
 from halloween_host.acks import Ack, encode_ack
 from halloween_host.asks import Asks
 from halloween_host.bridge import Bridge, Routes
 from halloween_host.doorbell import Doorbell
+from halloween_host.express import Express
 from halloween_host.mqtt import Client, Message, MqttError, ProtocolVersion
 from halloween_host.outbox import Kind, Outbox, Post
 from halloween_host.sign import Signature
@@ -80,9 +82,12 @@ async def bridged(
     owner: Nobody | None = None,
     router: Routes | None = None,
     asks: Asks | None = None,
+    *,
+    stepwise: bool = False,
 ) -> AsyncIterator[tuple[Bridge, Client, Listener]]:
     """A bridge without workers on a connection of its own, and what a stranger hears of it."""
     doorbell = Doorbell()
+    doorbell.stepwise = stepwise
     outbox = Outbox(wake=doorbell.ring, clock=trio.current_time, dropped=lambda prop_id, text: None)
     signature = Signature("nonce", "here")
     bridge = Bridge(
@@ -91,6 +96,7 @@ async def bridged(
         doorbell,
         owner or Nobody(),
         asks or Asks(),
+        Express(doorbell),
         client_id="host",
         signature=signature,
     )
@@ -175,6 +181,21 @@ async def test_only_commands_for_props_go_to_the_router(broker: Mosquitto) -> No
         "coffin is \N{REPLACEMENT CHARACTER}",
         "down",
     ]
+
+
+async def test_what_a_command_brings_forth_leaves_in_the_step_that_reads_it(broker: Mosquitto) -> None:
+    """Nobody need look for it when the step has ended: nobody does here."""
+
+    class Talker(Fogger):
+        def route(self, message: Message) -> bool:
+            say(bridge, "halloween/fogger/telemetry/heat", message.payload)
+            return super().route(message)
+
+    async with bridged(broker, owner := Nobody(), Talker(), stepwise=True) as (bridge, _, listener):
+        await owner.expect("up")
+        await wait_all_tasks_blocked()
+        await broker.publish("halloween/fogger/cmd", "fire")
+        await listener.expect("halloween/fogger/telemetry/heat fire")
 
 
 async def test_the_link_is_up_once_the_broker_took_the_subscriptions(broker: Mosquitto) -> None:

@@ -10,6 +10,7 @@ from halloween_host.asks import Asks
 from halloween_host.bridge import Bridge, expire_commands
 from halloween_host.dial import open_dial
 from halloween_host.doorbell import Doorbell
+from halloween_host.express import Express
 from halloween_host.link import Link
 from halloween_host.outbox import CAPACITY, Outbox, Post
 from halloween_host.settings import BrokerSettings
@@ -69,7 +70,9 @@ async def test_every_command_is_acknowledged_or_its_drop_is_said(make_mosquitto:
     ledger, doorbell = Ledger(), Doorbell()
     outbox = Outbox(wake=doorbell.ring, clock=trio.current_time, dropped=ledger.drop)
     signature = Signature("nonce", "here")
-    bridge = Bridge(outbox, Fogger(), doorbell, Nobody(), Asks(), client_id="host", signature=signature)
+    bridge = Bridge(
+        outbox, Fogger(), doorbell, Nobody(), Asks(), Express(doorbell), client_id="host", signature=signature
+    )
     reached = BrokerSettings(broker.host, port=broker.port, protocol="3.1.1")
     link = Link(
         reached,

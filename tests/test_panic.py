@@ -68,6 +68,21 @@ async def test_commands_are_refused_and_counted_while_latched() -> None:
 
 
 @rehearsal
+async def test_a_panic_in_the_middle_of_a_rearm() -> None:
+    """Whom the rearm has not come to yet it leaves alone: nobody runs on, whoever had been started."""
+    crowd = {f"ghost-{number}": BaseWorker for number in range(40)}
+    async with rehearse(crowd) as show:
+        await online(show, *crowd)
+        show.panic("first")
+        await report(show, reason="first")
+        show.rearm()
+        show.panic("second")
+        await report(show, reason="second")
+        await show.run_for(5)
+        assert {show.health(prop).reason for prop in crowd} == {"panic: second"}
+
+
+@rehearsal
 async def test_rearm_starts_the_workers_anew() -> None:
     """After it they are online, take commands, and `status/panic` is inactive; a second `rearm` does no harm."""
     async with rehearse(BOTH) as show:

@@ -10,6 +10,7 @@ import structlog
 import trio
 
 from halloween_host import steps
+from halloween_host.express import Express
 from halloween_host.steps import BLOCKED_S, StepWatch
 
 
@@ -53,11 +54,11 @@ class Names:
     """Who was named, and for how long a step; naming itself may take its time."""
 
     def __init__(self, seconds: Seconds, takes_s: float = 0.0) -> None:
-        self.said: list[tuple[str, float]] = []
+        self.said: list[tuple[str | None, float]] = []
         self._seconds = seconds
         self._takes_s = takes_s
 
-    def say(self, prop_id: str, took_s: float) -> None:
+    def say(self, prop_id: str | None, took_s: float) -> None:
         self.said.append((prop_id, round(took_s, 6)))
         self._seconds.pass_(self._takes_s)
 
@@ -80,7 +81,7 @@ async def work(worker: str | None, seconds: Seconds, *takes: float) -> None:
 
 
 async def test_a_long_step_is_its_workers(seconds: Seconds) -> None:
-    """Of all that run in one pass only who took long is named, once for each long step, with its seconds."""
+    """Of all that run in one pass only who took long is named, once for each long step, with its seconds; the host is nobody."""
     names = Names(seconds)
     with added(StepWatch(names.say, Bell())):
         async with trio.open_nursery() as nursery:
@@ -88,7 +89,24 @@ async def test_a_long_step_is_its_workers(seconds: Seconds) -> None:
                 nursery.start_soon(work, f"quiet-{number}", seconds, 0.9 * BLOCKED_S, 0.0, 0.1)
             nursery.start_soon(work, "coffin", seconds, 0.01, BLOCKED_S, 0.01, 3.0)
             nursery.start_soon(work, None, seconds, 5.0)  # no worker's, but the host's own
-    assert names.said == [("coffin", BLOCKED_S), ("coffin", 3.0)]
+    assert [each for each in names.said if each[0] is not None] == [("coffin", BLOCKED_S), ("coffin", 3.0)]
+    assert [each for each in names.said if each[0] is None] == [(None, 5.0)]
+
+
+async def test_a_long_step_of_the_readers_is_his_whose_handler_ran_in_it(seconds: Seconds) -> None:
+    """The next step is not."""
+    names, express = Names(seconds), Express(Bell())
+
+    async def read() -> None:
+        express.worker = "coffin"
+        seconds.pass_(3.0)
+        await trio.lowlevel.checkpoint()
+        seconds.pass_(2.0)
+
+    with added(StepWatch(names.say, Bell(), express=express)):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(read)
+    assert names.said == [("coffin", 3.0), (None, 2.0)]
 
 
 async def test_a_wait_for_the_system_is_nobodys_step(seconds: Seconds) -> None:
@@ -115,6 +133,22 @@ async def test_naming_one_takes_no_time_of_the_next(seconds: Seconds) -> None:
             for number in range(10):
                 nursery.start_soon(work, f"quiet-{number}", seconds, 0.1, 0.1)
     assert names.said == [("coffin", 1.0)]
+
+
+async def test_who_sleeps_is_woken_once() -> None:
+    """After the wait for the system, before the step that follows; and not again until he sleeps again."""
+    woken: list[float] = []
+    watch = StepWatch(lambda prop_id, seconds: None, Bell())
+    watch.woken = lambda: woken.append(watch.began)
+    with added(watch):
+        for turn in range(3):
+            await trio.sleep(0.001)
+            assert len(woken) == turn
+            watch.asleep = True
+            await trio.sleep(0.001)
+            assert len(woken) == turn + 1
+            assert not watch.asleep
+    assert woken == sorted(woken)
 
 
 async def test_a_bell_is_answered_after_the_step_that_rang_it() -> None:

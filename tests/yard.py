@@ -12,11 +12,14 @@ from typing import Any
 import trio
 
 from halloween_host.commands import parse_command
+from halloween_host.doorbell import Doorbell
 from halloween_host.errors import CommandError
+from halloween_host.express import Express
 from halloween_host.native import open_native_home
 from halloween_host.outbox import Outbox, Post
 from halloween_host.presence import HostVoice
 from halloween_host.reporter import Reporter
+from halloween_host.store import Store, Stores
 from halloween_host.supervisor import Reviews, Standing, Supervisor, Surroundings
 from halloween_host.terms import Terms
 from halloween_host.worker import Arrival, Blueprint, CommonWorker, HomeFactory, Question, read_actions
@@ -60,6 +63,8 @@ class Yard:
         #: What the worker asked for: panics as (prop, reason), questions.
         self.panics: list[tuple[str, str]] = []
         self.questions: list[Question] = []
+        self.stores = Stores()
+        self.express = Express(Doorbell())
         self.supervisor = Supervisor(
             Blueprint("coffin", worker_class, options.pop("config", {}), actions),
             open_home,
@@ -70,8 +75,7 @@ class Yard:
                 self.outbox,
                 self.reviews,
                 wall=self.wall,
-                load=lambda: dispatcher.load,
-                refused=lambda: dispatcher.refused_count,
+                mailbox=dispatcher,
             ),
             Surroundings(self.outbox, Reporter(self.outbox), self.reviews, wall=self.wall, random=random.random),
             subscriptions=self,
@@ -93,6 +97,9 @@ class Yard:
 
     def wall(self) -> float:
         return 1_793_469_600.0 + trio.current_time()
+
+    def store(self, prop_id: str) -> Store:
+        return self.stores.of(prop_id)
 
     def request_panic(self, prop_id: str, reason: str) -> None:
         self.panics.append((prop_id, reason))

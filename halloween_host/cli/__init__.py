@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import NoReturn
+from typing import Final, NoReturn
 
 __all__ = ["main"]
+
+#: An option of `run` that is read here: who keeps a host is half as large as one that knows Trio and a parser.
+RESTART: Final = "--restart"
 
 
 def main() -> NoReturn:
@@ -15,6 +18,10 @@ def main() -> NoReturn:
         from halloween_host.cli._light import import_structlog
 
         import_structlog()
+        if _is_to_be_kept(sys.argv[1:]):
+            from halloween_host.cli._restarting import keep_running
+
+            sys.exit(keep_running([each for each in sys.argv[1:] if each != RESTART]))
         from halloween_host.cli._app import run_command_line
         from halloween_host.cli._leaving import end, end_by_bug
 
@@ -23,3 +30,8 @@ def main() -> NoReturn:
     except KeyboardInterrupt:
         sys.exit(130)
     end(status)
+
+
+def _is_to_be_kept(arguments: list[str]) -> bool:
+    """What is wrong with the other options is found, and told, in the child."""
+    return arguments[:1] == ["run"] and RESTART in arguments and not {"--help", "-h"} & set(arguments)

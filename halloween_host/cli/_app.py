@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from halloween_host.cli._complaints import complain, leaves
+from halloween_host.cli._complaints import complain, leaves, without_passwords
 from halloween_host.cli._leaving import let_go_of_stdout
 from halloween_host.cli._plain import plain_command
 from halloween_host.errors import CommandError, HalloweenHostError, InvalidSettings, PayloadError, TopicError
@@ -31,7 +31,7 @@ def run_command_line(arguments: Sequence[str]) -> int:
     try:
         status = _run(arguments)
     except (KeyboardInterrupt, HalloweenHostError, BrokenPipeError, BaseExceptionGroup) as error:
-        return _status_of(error)
+        return _status_of(error, arguments)
     return status if isinstance(status, int) else DONE
 
 
@@ -45,7 +45,7 @@ def _run(arguments: Sequence[str]) -> object:
     return parse_and_run(arguments)
 
 
-def _status_of(error: BaseException) -> int:
+def _status_of(error: BaseException, arguments: Sequence[str]) -> int:
     """The status for an error, which is said here; one that is not the user's or the world's is raised again."""
     found = leaves(error)
     if any(isinstance(each, KeyboardInterrupt) for each in found):
@@ -56,5 +56,6 @@ def _status_of(error: BaseException) -> int:
     if not all(isinstance(each, HalloweenHostError) for each in found):
         raise error
     for each in found:
-        complain(*(map(str, each.problems) if isinstance(each, InvalidSettings) else [str(each)]))
+        lines = map(str, each.problems) if isinstance(each, InvalidSettings) else [str(each)]
+        complain(*(without_passwords(line, arguments) for line in lines))
     return WRONG_USE if all(isinstance(each, _WRONG_USE) for each in found) else FAILED

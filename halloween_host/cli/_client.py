@@ -6,9 +6,10 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from halloween_host.cli._environment import reachable, tls_of
+from halloween_host.cli._environment import reachable
 from halloween_host.mqtt import Client, MqttCodeError, ProtocolVersion
 from halloween_host.settings import BrokerSettings
+from halloween_host.tls import tls_of
 
 __all__ = ["client_id_for", "connected"]
 

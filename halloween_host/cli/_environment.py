@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import ssl
 from collections.abc import Mapping
 from typing import Final
 
 import attrs
 
-from halloween_host.errors import InvalidSettings, SettingsError
 from halloween_host.settings import BrokerSettings, Settings, load_settings
+from halloween_host.tls import tls_of
 
-__all__ = ["address_of", "reachable", "read_environment", "read_settings", "tls_of"]
+__all__ = ["address_of", "reachable", "read_environment", "read_settings"]
 
 #: Where the embedded broker is reached.
 _EMBEDDED_HOST: Final = "127.0.0.1"
@@ -27,21 +26,11 @@ def read_settings(environ: Mapping[str, str], *, broker: str | None = None) -> S
     """The settings; `broker` is the option's value.
 
     Raises:
-        InvalidSettings: with every wrong variable and option, the file of certificates included.
+        InvalidSettings: with every wrong variable and option, the files of certificates and keys included.
     """
     settings = load_settings(environ, broker=broker)
-    try:
-        tls_of(settings.broker)
-    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        reason = f"expected certificates (PEM): {getattr(error, 'reason', None) or error}"
-        problem = SettingsError("MQTT_CA_FILE", str(settings.broker.ca_file), reason)
-        raise InvalidSettings((problem,)) from None
+    tls_of(settings.broker)  # before anything is started
     return settings
-
-
-def tls_of(broker: BrokerSettings) -> ssl.SSLContext | None:
-    """How the broker's certificate is checked, None without TLS."""
-    return ssl.create_default_context(cafile=broker.ca_file) if broker.tls else None
 
 
 def reachable(broker: BrokerSettings) -> BrokerSettings:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import resource
 import signal
 from pathlib import Path
 
 import structlog
 
-from halloween_host import legacy
+from halloween_host import legacy, systemd
+from halloween_host.cli import _collector as collector
 from halloween_host.cli._complaints import leaves
 from halloween_host.cli._environment import read_environment, read_settings
+from halloween_host.cli._leash import hang_on_leash
 from halloween_host.cli._leaving import leave
 from halloween_host.cli._pid_lock import hold_pid_file
 from halloween_host.cli._places import find_places
@@ -21,6 +24,9 @@ from halloween_host.host import Host
 from halloween_host.logs import capture_prints, capture_strays, configure_logging
 
 __all__ = ["host"]
+
+#: Seconds beyond the workers' own deadline: the stop that a signal begins has 2.
+LEASH_GRACE_S = 3.0
 
 _log = structlog.stdlib.get_logger()
 
@@ -32,17 +38,26 @@ async def host(*, props: Path | None = None, builtins: list[Path] | None = None,
         InvalidSettings: for wrong variables, or a folder that was given and is none.
     """
     environ = read_environment()
+    for name in systemd.VARIABLES:  # mosquitto, for one, would say READY for us
+        os.environ.pop(name, None)
     settings = read_settings(environ, broker=broker)
+    hang_on_leash(settings.stop_timeout_s + LEASH_GRACE_S, leave)
     places = find_places(props, builtins)
     configure_logging(settings.log_level, settings.log_format)
     for warning in (*settings.warnings, legacy.untried_python()):
         if warning:
             _log.warning(warning)
     _raise_open_files()
-    one = Host(settings, places, environ, leave=leave)
-    signals = Signals(one.stop, stop_timeout_s=settings.stop_timeout_s)
+    one = Host(settings, places, environ, leave=leave, loaded=collector.resume)
+
+    def stop() -> None:
+        collector.pause()
+        one.stop()
+
+    signals = Signals(stop, stop_timeout_s=settings.stop_timeout_s)
     status = 0
-    with hold_pid_file(settings.state_dir), capture_prints(), capture_strays(), signals:
+    quiet = collector.paused_to_load()
+    with hold_pid_file(settings.state_dir), capture_prints(), capture_strays(), signals, quiet:
         try:
             status = await one.run(task_status=signals)
         except* KeyboardInterrupt:

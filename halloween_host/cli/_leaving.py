@@ -7,6 +7,7 @@ import contextlib
 import os
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 from pathlib import PurePath
 from types import FrameType, TracebackType
@@ -14,6 +15,7 @@ from typing import Final, NoReturn
 
 import structlog
 
+from halloween_host.logs import escape
 from halloween_host.worker import shown_place
 
 __all__ = ["LAST_WORDS_S", "authors_frame", "end", "end_by_bug", "leave", "let_go_of_stdout"]
@@ -64,7 +66,9 @@ def end_by_bug(kind: type[BaseException], error: BaseException, trace: Traceback
     """A `sys.excepthook`: a bug of ours shows its traceback and ends the process, also past threads that live on."""
     if issubclass(kind, KeyboardInterrupt):
         leave(130)
-    sys.__excepthook__(kind, error, trace)
+    with contextlib.suppress(OSError, ValueError):
+        for line in "".join(traceback.format_exception(kind, error, trace)).rstrip("\n").split("\n"):
+            print(escape(line), file=sys.stderr)  # noqa: T201 (what it quotes may have come over the broker)
     leave(1)
 
 

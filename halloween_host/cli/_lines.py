@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import TYPE_CHECKING, BinaryIO, Final, TextIO
 
 from halloween_host import topics
 from halloween_host.logs import escape
@@ -11,7 +11,7 @@ from halloween_host.logs import escape
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["Lines", "shown_payload"]
+__all__ = ["Lines", "RawLines", "shown_payload"]
 
 #: Characters of a payload that a terminal gets.
 _SHOWN_CHARS: Final = 4_096
@@ -50,6 +50,17 @@ class Lines:
         if retained:
             line.append("  (retained)", "dim")
         self._console.print(line)
+
+
+class RawLines:
+    """Writes topic, tab, payload, newline, every byte as it came; raises what `stream.write` raises. It does not flush."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def write(self, topic: str, payload: bytes, *, retained: bool, words: str | None = None) -> None:
+        """One message that came now; words are for persons."""
+        self._stream.write(b"%b\t%b\n" % (topic.encode(), payload))
 
 
 def _console(stream: TextIO) -> Console:

@@ -7,13 +7,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-__all__ = ["BrokerOption", "BuiltinsOption", "PropArgument", "PropsOption", "TimeoutOption"]
+__all__ = ["BrokerOption", "BuiltinsOption", "PropArgument", "PropsOption", "RestartOption", "TimeoutOption"]
 
 BrokerOption = Annotated[
     str | None,
     Parameter(
         name="--broker",
-        help="Such as mqtt://user:password@host:1883 or embedded:1884.",
+        help="Such as mqtt://user@host:1883 or embedded:1884.",
     ),
 ]
 PropsOption = Annotated[
@@ -26,6 +26,14 @@ BuiltinsOption = Annotated[
         name="--builtins",
         negative=(),
         help="Folder of built-in workers; may be given again. [default: those that came along, ./builtins]",
+    ),
+]
+RestartOption = Annotated[
+    bool,
+    Parameter(
+        name="--restart",
+        negative=(),
+        help="Start again whenever the host ended by itself: for who has neither systemd nor Docker.",
     ),
 ]
 TimeoutOption = Annotated[float, Parameter(name="--timeout", help="Seconds to wait for the answer at most.")]

@@ -10,7 +10,7 @@ from typing import Final
 
 from cyclopts import App, CycloptsError, Group, UnusedCliTokensError
 
-from halloween_host.cli._complaints import complain
+from halloween_host.cli._complaints import complain, without_passwords
 from halloween_host.settings import VARIABLES
 
 __all__ = ["build", "parse_and_run"]
@@ -28,7 +28,7 @@ halloween-host COMMAND --help
 _EXAMPLES: Final = {
     "run": """
 halloween-host run
-halloween-host run --broker mqtt://haunt:secret@broker.lan:1883
+halloween-host run --broker mqtt://haunt@broker.lan:1883
 halloween-host run --broker embedded:1884 --props ~/haunt/props
 MQTT_HOST=broker.lan LOG_LEVEL=DEBUG halloween-host run""",
     "check": """
@@ -81,7 +81,8 @@ def parse_and_run(arguments: Sequence[str]) -> object:
     try:
         return build()(list(arguments))
     except CycloptsError as error:
-        complain(_explained(error), f"try: {' '.join(('halloween-host', *(error.command_chain or ())))} --help")
+        explained = without_passwords(_explained(error), arguments)
+        complain(explained, f"try: {' '.join(('halloween-host', *(error.command_chain or ())))} --help")
         return WRONG_USE
 
 

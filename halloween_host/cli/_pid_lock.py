@@ -33,7 +33,7 @@ def hold_pid_file(state_dir: Path) -> Iterator[None]:
     """
     path = state_dir / PID_FILE
     try:
-        state_dir.mkdir(parents=True, exist_ok=True)
+        state_dir.mkdir(0o700, parents=True, exist_ok=True)  # ours alone; one that exists stays as it is
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         _log.warning(

@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from halloween_host import topics
 from halloween_host.cli._client import client_id_for
 from halloween_host.cli._environment import reachable
-from halloween_host.cli._lines import Lines
+from halloween_host.cli._lines import Lines, RawLines
 from halloween_host.cli._options import BrokerOption
 from halloween_host.cli._preparing import prepare
 from halloween_host.cli._reading import Reading
@@ -29,6 +29,9 @@ async def watch_(
     prop: Annotated[str | None, Parameter(help="Show the messages of this prop alone.")] = None,
     /,
     *,
+    raw: Annotated[
+        bool, Parameter(negative=(), show_default=False, help="Write topic, tab and payload byte for byte.")
+    ] = False,
     broker: BrokerOption = None,
 ) -> int:
     """Show the messages on the broker as they come, until Ctrl-C.
@@ -39,6 +42,9 @@ async def watch_(
     are no UTF-8, are shown as escapes such as \\x1b. When the broker goes away,
     a line on stderr says so, and another one when it is back.
 
+    With --raw nothing is escaped, cut or coloured: what is sent by whoever may
+    publish can then repaint the terminal, so pipe it.
+
     Exit status: 130 after Ctrl-C; 0 when the reader of the pipe has gone; 2 for
     wrong variables, options or prop ids.
     """
@@ -47,7 +53,7 @@ async def watch_(
     if prop is not None:
         filters = [f"{topics.PREFIX}/{prop if prop == topics.HOST else topics.check_prop_id(prop)}/#"]
         filters += [topics.HOST_AVAILABILITY] if prop != topics.HOST else []
-    lines = Lines(sys.stdout)
+    lines = RawLines(sys.stdout.buffer) if raw else Lines(sys.stdout)
 
     async def session(client: AnyClient) -> None:
         reading = Reading()
@@ -61,7 +67,7 @@ async def watch_(
     return 0
 
 
-def _show(lines: Lines, reading: Reading, batch: Sequence[Message], prop: str | None) -> None:
+def _show(lines: Lines | RawLines, reading: Reading, batch: Sequence[Message], prop: str | None) -> None:
     for message in batch:
         topic = str(message.topic)
         words = reading.take(topic, message.payload)

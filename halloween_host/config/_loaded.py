@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import copy
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import attrs
 
@@ -50,6 +50,10 @@ class Document:
         return None
 
 
+#: Of a config that came from no file: nobody writes into it.
+_NO_DOCUMENT: Final = Document()
+
+
 @attrs.frozen
 class LoadedConfig:
     """A worker's config as a plain dict. `path` is the file, None when there is none; `warnings` are lines for the log."""
@@ -57,7 +61,7 @@ class LoadedConfig:
     values: dict[str, Any]
     path: Path | None = None
     warnings: tuple[str, ...] = ()
-    _document: Document = attrs.field(factory=Document, eq=False, repr=False)
+    _document: Document = attrs.field(default=_NO_DOCUMENT, eq=False, repr=False)
     _looked_for: Path | None = attrs.field(default=None, eq=False, repr=False)
 
     def fresh(self) -> dict[str, Any]:

@@ -30,7 +30,8 @@ def load_config(folder: Path, environ: Mapping[str, str], stem: str = "config") 
             its top; with line and column, but for a file that cannot be opened.
     """
     names = [f"{stem}.{suffix}" for suffix in _SUFFIXES]
-    found = [folder / name for name in names if os.path.lexists(f"{folder}/{name}")]
+    beside = str(folder)
+    found = [folder / name for name in names if os.path.lexists(f"{beside}/{name}")]
     if not found:
         return LoadedConfig({}, looked_for=folder / names[0])
     path, *ignored = found

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from halloween_host.guard._culprits import Culprit
 from halloween_host.guard._guard import BLOCKED, PANIC_TAKEN_S, Guard, HostRequest
 from halloween_host.guard._panics import encode_panic, panic_arguments, panic_for, read_panic
+from halloween_host.guard._watchdog import Blame, Watchdog
 
 __all__ = [
     "BLOCKED",
     "PANIC_TAKEN_S",
+    "Blame",
+    "Culprit",
     "Guard",
     "HostRequest",
+    "Watchdog",
     "encode_panic",
     "panic_arguments",
     "panic_for",

@@ -6,7 +6,6 @@ No thread of the guard waits for Trio, for the log or, over half a second, for t
 from __future__ import annotations
 
 import math
-import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -19,14 +18,16 @@ import trio
 
 from halloween_host import topics
 from halloween_host.commands import Command
-from halloween_host.guard._last_words import blocked_ack, blocked_report, find_culprit, log_stacks
+from halloween_host.guard._culprits import find_culprit
+from halloween_host.guard._last_words import blocked_ack, blocked_report, log_stacks
 from halloween_host.guard._panics import encode_panic, panic_arguments, read_panic
 from halloween_host.guard._signal import SignalPipe
 from halloween_host.guard._watch import Watch
-from halloween_host.guard._words import Trouble, Words
+from halloween_host.guard._words import Level, Trouble, Words
 from halloween_host.latch import Latch, PanicRecord
 from halloween_host.mqtt import BlockingClient, Message, MqttError, ProtocolVersion
 from halloween_host.settings import BrokerSettings
+from halloween_host.tls import tls_of
 
 __all__ = ["BLOCKED", "PANIC_TAKEN_S", "Guard", "HostRequest"]
 
@@ -40,8 +41,7 @@ LAST_WORDS_S: Final = 0.5
 STACKS_S: Final = 0.5
 #: Seconds from SUBACK until the host's own connection leaves the topic to us: what it heard before is its own.
 OVERLAP_S: Final = 1.0
-#: Seconds: the keep-alive of our connection at most, and what an attempt may take.
-KEEPALIVE_S: Final = 5
+#: Seconds that an attempt to connect may take.
 CONNECT_TIMEOUT_S: Final = 10.0
 #: Seconds that each thread has to end.
 CLOSE_S: Final = 0.2
@@ -85,7 +85,7 @@ class Guard:
     as long in the seconds after, the guard logs all stacks, tells the broker, and calls ``leave(70)``.
 
     Raises:
-        OSError: when the CA file cannot be read (an ssl.SSLError when it holds no certificate).
+        InvalidSettings: as `tls_of`.
     """
 
     def __init__(
@@ -126,9 +126,9 @@ class Guard:
             protocol=_PROTOCOLS[broker.protocol],
             username=broker.username,
             password=broker.password,
-            tls_context=ssl.create_default_context(cafile=broker.ca_file) if broker.tls else None,
+            tls_context=tls_of(broker),
             transport=broker.transport,
-            keepalive=min(broker.keepalive_s or KEEPALIVE_S, KEEPALIVE_S),
+            keepalive=broker.keepalive_s,
             timeout=CONNECT_TIMEOUT_S,
         )
 
@@ -160,6 +160,19 @@ class Guard:
         record = PanicRecord(0.0, reason, by)  # for its text: one line that has a form in JSON
         command = Command("panic", {"reason": record.reason, "by": record.by})
         self._inbox.put(_Heard(HostRequest(encode_panic(command), by=record.by), command))
+
+    # -- Voice: what the watchdog speaks by, from its own thread
+
+    @property
+    def connected(self) -> bool:
+        return self._client.connected
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False, wait_s: float = 0.0) -> None:
+        """By our own connection, QoS 1; return once it is acknowledged, after `wait_s` at the latest."""
+        self._client.publish(topic, payload, 1, retain, wait_s=wait_s)
+
+    def say(self, level: Level, text: str, worker: str | None = None) -> None:
+        self._words.say(level, text, worker)
 
     def _panic_by_signal(self) -> None:
         self.panic("SIGUSR1", "signal")
@@ -258,11 +271,10 @@ class Guard:
             record = self._record(command)
             durable = self._latch_within_limits(record)
             culprit = find_culprit(self._loop_thread)
+            text = f"PANIC not taken by the event loop within {PANIC_TAKEN_S:g} s"
+            text = f"{text}: the host ends itself (status {BLOCKED}), latched"
             words = threading.Thread(
-                target=log_stacks,
-                args=(self._loop_thread, culprit, PANIC_TAKEN_S, BLOCKED),
-                name="guard stacks",
-                daemon=True,
+                target=log_stacks, args=(self._loop_thread, culprit, text), name="guard stacks", daemon=True
             )
             words.start()
             deadline = time.monotonic() + LAST_WORDS_S

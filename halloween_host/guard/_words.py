@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 import structlog
 
-__all__ = ["Trouble", "Words"]
+__all__ = ["Level", "Trouble", "Words"]
 
 #: Seconds of trouble before it is said: a broker that merely restarts is the host's own connection's news.
 SAY_AFTER_S: Final = 5.0
@@ -27,14 +27,14 @@ class Words:
     """`say` may be called from any thread and never waits."""
 
     def __init__(self) -> None:
-        self._lines: SimpleQueue[tuple[Level, str] | None] = SimpleQueue()
+        self._lines: SimpleQueue[tuple[Level, str, dict[str, str]] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._write, name="guard log", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
-    def say(self, level: Level, text: str) -> None:
-        self._lines.put((level, text))
+    def say(self, level: Level, text: str, worker: str | None = None) -> None:
+        self._lines.put((level, text, {} if worker is None else {"worker": worker}))
 
     def close(self, timeout_s: float = 0.2) -> None:
         """Return when all is said, after `timeout_s` at the latest."""
@@ -43,8 +43,8 @@ class Words:
 
     def _write(self) -> None:
         while (line := self._lines.get()) is not None:
-            level, text = line
-            getattr(_log, level)(text)
+            level, text, facts = line
+            getattr(_log, level)(text, **facts)
 
 
 class Trouble:

@@ -83,6 +83,8 @@ class SteppedLoop(asyncio.SelectorEventLoop):
         _stopping: bool
         _thread_id: int | None
         _transports: Mapping[int, asyncio.Transport]
+        _asyncgens: weakref.WeakSet[Any]
+        _asyncgens_shutdown_called: bool
         _asyncgen_firstiter_hook: Callable[[Any], None]
         _asyncgen_finalizer_hook: Callable[[Any], None]
         _check_closed: Callable[[], None]
@@ -240,6 +242,13 @@ class SteppedLoop(asyncio.SelectorEventLoop):
             self._children = weakref.WeakSet()
         self._children.add(transport)
         return transport
+
+    def is_tidy(self) -> bool:
+        """Whether nothing is left for `put_away` to do: then it need not run, and generators come too late from here on all the same."""
+        if self._ready or self._asyncgens or self._servers or self._transports or self._children:
+            return False
+        self._asyncgens_shutdown_called = True
+        return True
 
     async def put_away(self) -> None:
         """Close async generators, servers, connections and child processes left open (run it inside the loop)."""

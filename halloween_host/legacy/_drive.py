@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, Final
 
 import trio
 from trio.lowlevel import Abort
@@ -15,6 +15,9 @@ from trio.lowlevel import Abort
 from halloween_host.legacy._cpython import SteppedLoop, is_real_clock
 
 __all__ = ["DrivenLoop"]
+
+#: Enough for a task that ends spawned ones and waits for them: its step, theirs, who waited for them, and what hears of its end.
+TURNS_HERE: Final = 6
 
 
 class DrivenLoop(SteppedLoop):
@@ -79,6 +82,26 @@ class DrivenLoop(SteppedLoop):
         if self.asleep is not None and self._token is not None:
             with suppress(trio.RunFinishedError):
                 self._token.run_sync_soon(self._rouse, idempotent=True)
+
+    @contextmanager
+    def turned_here(self) -> Iterator[None]:
+        """What the block brings a sleeping loop is done at its end, as far as that goes in a few turns: no task is woken for it.
+
+        It leaves the rest to the drive, and all of it when the caller is cancelled or the loop is up already.
+        """
+        sleeper, self.asleep = self.asleep, None
+        try:
+            yield
+            if sleeper is not None and trio.current_effective_deadline() > -math.inf:
+                for _ in range(TURNS_HERE):
+                    if self.has_work:
+                        self._turn()
+        finally:
+            if sleeper is not None:
+                self.asleep = sleeper  # before the look, as in `_rest`
+                opened = self._watched is None and self.poll_fd is not None
+                if self.has_work or opened or self.next_timer != self._timer:
+                    self._rouse()
 
     async def _rest(self, task: trio.lowlevel.Task, nursery: trio.Nursery) -> None:
         """Let others have their turn, and sleep while there is nothing to do."""

@@ -15,6 +15,7 @@ import trio
 from halloween_host import topics
 from halloween_host.commands import Command, parse_command
 from halloween_host.errors import CommandError
+from halloween_host.legacy._complaints import Complaints
 from halloween_host.legacy._handlers import Handlers, Handling
 from halloween_host.legacy._loop import GuestLoop, open_loop
 from halloween_host.legacy._mqtt import LegacyMessage, LegacyMqtt
@@ -71,13 +72,14 @@ class LegacyHome:
         self._thread = threading.get_ident()
         self._worker: BaseWorker | None = None
         self._mqtt = LegacyMqtt(blueprint.prop_id, berth, self._dispatch)
-        self._handlers = Handlers(loop, self._report, self._end)
+        self._complaints = Complaints(blueprint.prop_id, blueprint.worker_class, reports)
+        self._handlers = Handlers(loop, self._complaints.report, self._end)
         self._phases: dict[asyncio.Task[Any], None] = {}
         self._spawner = LegacySpawner(loop, blueprint.prop_id, reports, lambda: self._worker, self.stopped_itself)
         self._stopper: asyncio.Task[Any] | None = None  # the handler or task that called `stop()` itself
         self._stop_ran = self._overrides_on_message = False
         loop.on_crash = lambda error: reports.crashed("a task of its own", error)
-        loop.set_exception_handler(self._unhandled)
+        loop.set_exception_handler(self._complaints.unheard)
 
     # -- Home
 
@@ -181,7 +183,7 @@ class LegacyHome:
     def stopped_itself(self) -> None:
         """The worker's `stop()` ran to its end."""
         if threading.get_ident() != self._thread:
-            self._soon(self.stopped_itself)
+            self._complaints.soon(self.stopped_itself)
             return
         self._moor_off()
         if not self._stop_ran:
@@ -199,7 +201,7 @@ class LegacyHome:
         """Looking a handler up ran the author's code (`__getattr__`, a property): what that raised is the handler's failure."""
         if isinstance(error, CommandError):
             raise error
-        self._report(name, error)
+        self._complaints.report(name, error)
         if ended is not None:
             ended("failed", None, describe(error, "legacy"))
 
@@ -243,7 +245,7 @@ class LegacyHome:
         if message.topic != topics.command(self._blueprint.prop_id):
             return Done()
         if threading.get_ident() != self._thread:
-            self._soon(self._dispatch, message)
+            self._complaints.soon(self._dispatch, message)
             return Done()
         over = self.loop.create_future()
 
@@ -262,15 +264,6 @@ class LegacyHome:
             return Done()
         return over
 
-    def _report(self, name: str, error: BaseException) -> None:
-        """What a handler raised, told from whichever thread it ran in."""
-        if threading.get_ident() != self._thread:
-            self._soon(self._report, name, error)
-        elif isinstance(error, Exception):
-            self._reports.failed(name, error)
-        else:
-            self._reports.crashed(f"do_{name}" if hasattr(type(self._worker), f"do_{name}") else name, error)
-
     def _end(self, run: Run, ending: Ending, value: object = None, error: str | None = None) -> None:
         """End a run from whichever thread it ran in, after `_report`."""
         if threading.get_ident() == self._thread:
@@ -278,23 +271,3 @@ class LegacyHome:
         else:
             with suppress(trio.RunFinishedError):  # a thread that outlived the host: nobody waits for it
                 self._token.run_sync_soon(run.end, ending, value, error)
-
-    def _unhandled(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """The loop's exception handler: what an author's own task or callback raised and nobody looked at."""
-        error, task = context.get("exception"), context.get("task") or context.get("future")
-        name = str(context.get("message", "asyncio"))
-        if isinstance(task, asyncio.Task):
-            given = task.get_name()  # start, safe, …: ours have one, asyncio's own names tell nothing
-            name = f"task {name_of_coroutine(task.get_coro())}" if given.startswith("Task-") else given
-        if isinstance(error, SystemExit | KeyboardInterrupt):
-            return  # it left the iteration, and `on_crash` said so
-        if error is not None:
-            self._report(name, error)
-        else:
-            _log.warning(f"asyncio: {context.get('message')}", worker=self._blueprint.prop_id)
-
-    def _soon(self, function: Callable[..., object], *args: Any) -> None:
-        try:
-            self._token.run_sync_soon(function, *args)
-        except trio.RunFinishedError:  # a thread that outlived the host: nobody is left to tell
-            _log.error(f"dropped after the host's end: {args!r}", worker=self._blueprint.prop_id)

@@ -121,7 +121,7 @@ class GuestLoop(DrivenLoop):
         return task
 
     async def run(self, coroutine: Coroutine[Any, Any, T], *, name: str | None = None, grace_s: float = GRACE_S) -> T:
-        """Run a coroutine as an asyncio task and wait for its result.
+        """Run a coroutine as an asyncio task and wait for its result; no checkpoint when it need not be waited for.
 
         A cancellation of the caller becomes `task.cancel()`; the task gets `grace_s` seconds to end, then the caller
         goes on without it (at once with 0).
@@ -129,7 +129,8 @@ class GuestLoop(DrivenLoop):
         Raises:
             BaseException: what the coroutine raised, `SystemExit` and asyncio's `CancelledError` included.
         """
-        task = self.begin(_kept(coroutine), name, wraps=coroutine)
+        with self.turned_here():
+            task = self.begin(_kept(coroutine), name, wraps=coroutine)
         try:
             await self.wait_for([task])
         except trio.Cancelled:
@@ -163,7 +164,8 @@ class GuestLoop(DrivenLoop):
     async def wind_up(self) -> None:
         """`cancel_all`, then close generators, servers and connections, and wait for calls in threads."""
         await self.cancel_all()
-        await self.run(self.put_away(), name=_OURS, grace_s=0)
+        if not self.is_tidy():
+            await self.run(self.put_away(), name=_OURS, grace_s=0)
         await self.wait_for_threads()
 
     async def wait_for_threads(self) -> None:
@@ -173,9 +175,11 @@ class GuestLoop(DrivenLoop):
 
     async def shut(self, seconds: float = GRACE_S) -> list[str]:
         """`wind_up` within `seconds`, whatever is cancelled around it, and end the drive; names what would not end."""
-        with trio.CancelScope(shield=True, deadline=trio.current_time() + seconds):
-            await self.wind_up()
-        stubborn = self.names()
+        stubborn = []
+        if self.unfinished() or self.pools or not self.is_tidy():
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + seconds):
+                await self.wind_up()
+            stubborn = self.names()
         self.end_drive()
         return stubborn
 

@@ -86,7 +86,8 @@ def python_files(found: Found) -> Iterator[Path]:
     if found.builtin:
         yield found.path
         return
-    yield found.folder.parent / "__init__.py"
+    if there(init := found.folder.parent / "__init__.py"):
+        yield init
     for folder, below, files in os.walk(found.folder):
         below[:] = sorted(name for name in below if not _hidden(name) and not there(Path(folder, name, "pyvenv.cfg")))
         yield from (Path(folder, name) for name in sorted(files) if name.endswith(".py"))

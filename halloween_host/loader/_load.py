@@ -63,8 +63,8 @@ def load_workers(
     Of two with one prop id the first keeps it. `loading` is entered around the import of a worker whose sources mention
     `worker_host`; what it yields is that worker's cargo, and goes to `discard` when no legacy worker comes of it (when
     the import itself raises, `loading`'s exit sees the exception and disposes of its cargo). `progress` is told about
-    imports of over two seconds, from a thread of ours while one still runs. Modules of an earlier call are forgotten:
-    one call serves one host.
+    imports of over two seconds, from a thread of ours while one still runs, and every two seconds how far the load is.
+    Modules of an earlier call are forgotten: one call serves one host.
 
     Raises:
         KeyboardInterrupt: when SIGINT came meanwhile; one that a worker's file raises is that worker's error.
@@ -105,12 +105,13 @@ def load_again(
 def _load_all(finds: Finds, given: _Given, again: WorkerSpec | None = None) -> Catalog:
     workers: list[WorkerSpec] = []
     errors = list(finds.errors)
-    for found in finds.workers:
+    for count, found in enumerate(finds.workers, 1):
         try:
             with bound_contextvars(worker=found.name):
                 workers.append(_load(found, given, again))
         except* LoadError as refused:
             errors += _leaves(refused)
+        given.watch.loaded(count, len(finds.workers))
     workers.sort(key=lambda spec: spec.prop_id)
     return Catalog(tuple(workers), tuple(errors), (*finds.warnings, *given.warnings), tuple(finds.skipped))
 
@@ -192,8 +193,9 @@ def _mentions_legacy(found: Found) -> bool:
     """Whether any of the worker's sources speaks of `worker_host`; a file that cannot be read does not."""
     for path in python_files(found):
         try:
-            if b"worker_host" in path.read_bytes():
-                return True
+            with path.open("rb", buffering=0) as file:
+                if b"worker_host" in file.read():
+                    return True
         except OSError:
             continue
     return False

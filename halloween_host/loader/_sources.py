@@ -6,6 +6,7 @@ a folder to find one name in it, which for each of a thousand props is a list of
 
 from __future__ import annotations
 
+import codecs
 import importlib.machinery
 import io
 import linecache
@@ -120,7 +121,8 @@ def _file_of(path: str, fullname: str, package: list[str] | None) -> importlib.m
     """The first file there is of those that begin with `path`."""
     for suffix, loader in _LOADERS:
         file = path + suffix
-        if os.path.isfile(file) and _is_called_so(file):  # noqa: PTH113
+        # most are not there, which `access` says in half the time
+        if os.access(file, os.F_OK) and os.path.isfile(file) and _is_called_so(file):  # noqa: PTH113
             made = loader(fullname, file)
             return spec_from_file_location(fullname, file, loader=made, submodule_search_locations=package)
     return None
@@ -137,6 +139,8 @@ def _is_called_so(path: str) -> bool:
 def _decode(source: bytes, path: str) -> str:
     """The text of a Python file by its coding line, else UTF-8; what cannot be read is a SyntaxError with its line."""
     encoding = "utf-8"
+    if b"coding" not in source and not source.startswith(codecs.BOM_UTF8) and source.isascii() and b"\0" not in source:
+        return source.decode()  # as most are; what is below reads two lines and tries several codecs
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(source).readline)
         text = source.decode(encoding)

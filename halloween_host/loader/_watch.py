@@ -1,4 +1,4 @@
-"""While a worker's file is imported, the operator is told when that takes long, and Ctrl-C stays the operator's."""
+"""While workers' files are imported, the operator is told when that takes long, and Ctrl-C stays the operator's."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from halloween_host.loader._discovery import Found
 
 __all__ = ["SLOW_S", "Watch", "interrupts"]
 
-#: Seconds an import may take without a line about it.
+#: Seconds that an import, or all of a load, may take without a line about it.
 SLOW_S: Final = 2.0
 
 
@@ -35,12 +35,14 @@ class _Import:
 
 class Watch:
     """Tells `progress` of imports that take over `SLOW_S`: while one runs, from a thread of ours, and when it is over.
+    And every `SLOW_S` how far a load of many is.
 
     One thread for all of a load: one for each of a thousand would cost more than their imports.
     """
 
     def __init__(self, progress: Callable[[str], None]) -> None:
         self._progress = progress
+        self._told_at = time.monotonic()
         self._lock = threading.Lock()
         self._import: _Import | None = None
         self._over = threading.Event()
@@ -64,6 +66,13 @@ class Watch:
                 self._import = None
             if current.told:
                 self._progress(f"loading {found.name} took {time.monotonic() - current.started:.1f} s")
+
+    def loaded(self, count: int, total: int) -> None:
+        """So many of all that are to be loaded are."""
+        now = time.monotonic()
+        if count < total and now - self._told_at >= SLOW_S:
+            self._told_at = now
+            self._progress(f"loaded {count:,} of {total:,} workers")
 
     def _run(self) -> None:
         while not self._over.wait(self._look()):

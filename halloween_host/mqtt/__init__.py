@@ -15,6 +15,7 @@ from ._any_client import AnyClient
 from ._blocking import BlockingClient
 from ._client import Client, Subscription
 from ._errors import MqttCodeError, MqttError, MqttTimeoutError
+from ._keep_alive import next_moment
 from ._messages import Message, Messages
 from ._options import PayloadType, ProtocolVersion, TLSParameters, Will, encode_payload
 from ._outgoing import Receipt
@@ -41,4 +42,5 @@ __all__ = [
     "Wildcard",
     "Will",
     "encode_payload",
+    "next_moment",
 ]

@@ -24,6 +24,7 @@ from halloween_host.backoff import full_jitter
 
 from ._blocking_session import BlockingSession
 from ._errors import MALFORMED, MqttCodeError, MqttError, MqttTimeoutError, explain
+from ._keep_alive import KeepAlive
 from ._messages import Message
 from ._options import PayloadType, ProtocolVersion, encode_payload
 from ._paho import PahoClient
@@ -94,6 +95,12 @@ class BlockingClient:
         """Whether the broker took our filters on the current connection, as far as is known."""
         session = self._session
         return session is not None and session.subscribed
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker took us, as far as is known."""
+        session = self._session
+        return session is not None and session.connected
 
     def start(self) -> None:
         """Begin to connect, and return at once."""
@@ -173,6 +180,7 @@ class BlockingClient:
         self._session = session
         poller = select.poll()
         poller.register(self._wake_in, select.POLLIN)
+        alive = asleep = KeepAlive(0, 0)
         deadline = time.monotonic() + self._timeout_s
         while not self._closed.is_set():
             sock = client.socket()
@@ -180,15 +188,21 @@ class BlockingClient:
                 raise session.lost or MqttError(f"{self._where(session)}: the broker closed the connection")
             poller.register(sock, select.POLLIN | (select.POLLOUT if client.want_write() else 0))
             number, held_back = sock.fileno(), self._held_back(sock)
-            ready = dict(poller.poll(0 if held_back else _patience_ms(session, deadline)))
+            ready = dict(poller.poll(0 if held_back else _patience_ms(session, alive, deadline)))
             if self._wake_in.fileno() in ready:
                 with contextlib.suppress(BlockingIOError):
                     self._wake_in.recv(4096)
             code = MQTTErrorCode.MQTT_ERR_SUCCESS
             if held_back or ready.get(number, 0) & _READ:
+                alive.heard()
                 code = client.loop_read()
-            # its sign of life, if one is due, goes out with what waits to be written
-            code = code or client.loop_misc() or (client.loop_write() if client.want_write() else code)
+            if session.connected and alive is asleep:
+                alive = KeepAlive(client.keepalive, time.monotonic())  # as the broker may have said in its CONNACK
+            if PahoClient.ping_answered(client):
+                alive.answered()
+            if alive.look(time.monotonic()):
+                PahoClient.ping(client)  # goes out with what waits to be written
+            code = code or (client.loop_write() if client.want_write() else code)
             if session.lost is not None:
                 raise session.lost
             if code:
@@ -238,16 +252,13 @@ class BlockingClient:
         return client
 
 
-def _patience_ms(session: BlockingSession, deadline: float) -> int | None:
-    """Until the keep-alive is due, or until the broker ought to have taken our filters; None: neither is to come.
+def _patience_ms(session: BlockingSession, alive: KeepAlive, deadline: float) -> int | None:
+    """Until a sign of life is due, or until the broker ought to have taken our filters; None: neither is to come.
 
     Not for a second less: who is woken for nothing wakes the processor too, on every host and all night.
     """
-    left_s = [] if session.subscribed else [deadline - time.monotonic()]
-    keep_alive_s = PahoClient.keep_alive_due_s(session.paho)
-    if keep_alive_s is not None:
-        left_s.append(keep_alive_s)
-    return max(1, math.ceil(min(left_s) * 1_000)) if left_s else None
+    due = alive.wake_at if session.subscribed else min(alive.wake_at, deadline)
+    return max(1, math.ceil((due - time.monotonic()) * 1_000)) if due < math.inf else None
 
 
 def _send_at_once(sock: Any) -> None:

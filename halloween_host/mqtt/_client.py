@@ -66,12 +66,10 @@ class Client(Lifetime):
         for topic_filter, _ in pairs:
             check_filter(topic_filter)
         connection = self._open()
-        connection.check_open()
-        # paho's annotation knows no list that mixes QoS and options; its code does
-        _, mid = self._paho.subscribe(cast(Any, pairs), properties=properties)
         names = ", ".join(repr(str(topic_filter)) for topic_filter, _ in pairs)
         with self._deadline(timeout, f"no answer to the subscription to {names}"):
-            codes = await connection.answer(cast(int, mid))
+            # paho's annotation knows no list that mixes QoS and options; its code does
+            codes = await connection.ask(lambda: self._paho.subscribe(cast(Any, pairs), properties=properties))
         for (topic_filter, _), code in zip(pairs, codes, strict=False):
             if code >= 0x80:
                 raise MqttCodeError(code, f"subscription to {str(topic_filter)!r} refused")
@@ -91,10 +89,8 @@ class Client(Lifetime):
         for topic_filter in topics:
             check_filter(topic_filter)
         connection = self._open()
-        connection.check_open()
-        _, mid = self._paho.unsubscribe(topics, properties)
         with self._deadline(timeout, f"no answer to the end of the subscription to {', '.join(map(repr, topics))}"):
-            codes = await connection.answer(cast(int, mid))
+            codes = await connection.ask(lambda: self._paho.unsubscribe(topics, properties))
         for topic_filter, code in zip(topics, codes, strict=False):
             if code >= 0x80:
                 raise MqttCodeError(code, f"end of the subscription to {topic_filter!r} refused")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import anyio
 import attrs
 from paho.mqtt.client import MQTTMessage
@@ -9,7 +11,7 @@ from paho.mqtt.properties import Properties
 
 from ._errors import MqttCodeError, MqttError
 from ._frames import LARGEST_PACKET, TopicBytes, publish_frame
-from ._identifiers import Identifiers
+from ._identifiers import MOST_ASKED, Identifiers
 from ._messages import Message, Messages
 from ._options import ProtocolVersion
 from ._outgoing import Outgoing, Patience, Receipt
@@ -52,6 +54,7 @@ class Connection(Pumps):
         self._messages = messages
         self._topics = TopicBytes()
         self._answers: dict[int, _Answer] = {}
+        self._asking = anyio.Semaphore(MOST_ASKED, fast_acquire=True)
         self._identifiers = Identifiers()
         self._identifiers.in_use = (self.outgoing.sent, self._answers, paho.unfinished)
         self._largest = LARGEST_PACKET
@@ -92,13 +95,23 @@ class Connection(Pumps):
             self._send(receipt)
             receipt.settle()
 
-    async def answer(self, mid: int) -> list[int]:
-        """The reason codes of the SUBACK or UNSUBACK with this packet identifier."""
-        answer = self._answers[mid] = _Answer(anyio.Event())
-        try:
-            await answer.event.wait()
-        finally:
-            del self._answers[mid]
+    async def ask(self, send: Callable[[], tuple[object, int | None]]) -> list[int]:
+        """The reason codes of the SUBACK or UNSUBACK to what `send` sends; paho's result, the identifier second.
+
+        It is sent when fewer than `MOST_ASKED` others have no answer yet.
+
+        Raises:
+            MqttError: when the connection is gone.
+        """
+        async with self._asking:
+            self.check_open()
+            _, mid = send()
+            assert mid is not None
+            answer = self._answers[mid] = _Answer(anyio.Event())
+            try:
+                await answer.event.wait()
+            finally:
+                del self._answers[mid]
         if answer.codes is None:
             assert self.lost is not None
             raise self.lost.again()

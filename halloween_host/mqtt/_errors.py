@@ -15,6 +15,7 @@ from paho.mqtt.properties import MQTTException  # type: ignore[attr-defined] # 2
 from halloween_host.errors import HalloweenHostError
 
 from ._reasons import reason_text
+from ._trust import tls_advice
 
 
 class MqttError(HalloweenHostError):
@@ -113,9 +114,9 @@ _TABLE: Final[tuple[tuple[type[BaseException], str], ...]] = (
 
 def _reason(error: BaseException) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return str(error.verify_message or error.reason or error)
+        return str(error.verify_message or error.reason or error) + tls_advice(error)
     if isinstance(error, ssl.SSLError):
-        return str(error.reason or error).replace("_", " ").lower()
+        return str(error.reason or error).replace("_", " ").lower() + tls_advice(error)
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else str(error.strerror)
     return str(error) or type(error).__name__

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from typing import Final
 
-__all__ = ["MOST_IN_FLIGHT", "Identifiers"]
+__all__ = ["MOST_ASKED", "MOST_IN_FLIGHT", "Identifiers"]
 
 _LAST: Final = 65_535
 
-#: Unacknowledged publishes at most: some identifiers are left for subscriptions.
-MOST_IN_FLIGHT: Final = _LAST - 255
+#: Unanswered subscriptions, and ends of them, at most.
+MOST_ASKED: Final = 255
+#: Unacknowledged publishes at most. One identifier is always free: paho takes one for a publish of QoS 0 too, and keeps it not.
+MOST_IN_FLIGHT: Final = _LAST - MOST_ASKED - 1
 
 
 class Identifiers:
@@ -24,7 +26,7 @@ class Identifiers:
         """The next free identifier.
 
         Raises:
-            RuntimeError: when none is free.
+            RuntimeError: when none is free, which nobody sees who keeps to the two bounds above.
         """
         for _ in range(_LAST):
             self._last = self._last % _LAST + 1

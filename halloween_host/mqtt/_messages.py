@@ -42,9 +42,10 @@ class Messages:
 
     def __init__(self, capacity: int | None, on_dropped: Callable[[int], None]) -> None:
         self.dropped = 0
-        #: While set, it gets what arrives by plain calls, TURN messages at once at most, mostly in the very step that read them; the
-        #: rest waits until somebody calls `wait` and `pour`. It must not raise, and nobody may iterate meanwhile.
-        self.sink: Callable[[Message], object] | None = None
+        #: While set, it gets what arrives by plain calls, TURN messages at once at most, mostly in the very step that read them, and
+        #: with each whether none waits behind it; the rest waits until somebody calls `wait` and `pour`. It must not raise, and
+        #: nobody may iterate meanwhile.
+        self.sink: Callable[[Message, bool], object] | None = None
         self._capacity = capacity
         self._on_dropped = on_dropped
         self._told = float("-inf")
@@ -117,7 +118,8 @@ class Messages:
         waiting = self._waiting
         if self.sink is not None:
             for _ in range(min(len(waiting), TURN)):
-                self.sink(waiting.popleft())
+                message = waiting.popleft()
+                self.sink(message, not waiting)
         if waiting and self._arrival is not None:
             self._wake()
 

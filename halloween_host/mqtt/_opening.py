@@ -21,6 +21,7 @@ import attrs
 from ._options import TLSParameters
 from ._paho import WebsocketHeaders, WebsocketTransport
 from ._transport import Transport
+from ._trust import HANDSHAKE_CUT
 
 SocketT = TypeVar("SocketT", bound=socket.socket)
 SocketOption = tuple[int, int, int | bytes]
@@ -138,7 +139,10 @@ class Opening:
         wrapped = context.wrap_socket(sock, server_hostname=self._route.host, do_handshake_on_connect=False)
         self._hold(wrapped)
         self._limit(wrapped)
-        wrapped.do_handshake()
+        try:
+            wrapped.do_handshake()
+        except (ConnectionResetError, ssl.SSLEOFError):
+            raise ConnectionError(HANDSHAKE_CUT) from None
         return wrapped
 
     def _hold(self, sock: SocketT) -> SocketT:

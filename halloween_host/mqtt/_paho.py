@@ -3,8 +3,8 @@
 tests/mqtt/test_paho.py fails when a name or a signature below changes in a new paho. What is private here:
 
 - overridden: `_create_socket`, `_handle_connack`, `_handle_pubrec`, `_do_on_publish`, `_mid_generate`
-- read or set: `_sock`, `_in_packet`, `_out_messages`, `_keepalive`, `_ping_t`, `_last_msg_out`, `_client_id`,
-  `_last_bytes_received` (2.1 calls it `_last_msg_in`)
+- called: `_send_pingreq`
+- read or set: `_sock`, `_in_packet`, `_out_messages`, `_keepalive`, `_ping_t`, `_client_id`
 - `_WebsocketWrapper` and its `_socket`
 """
 
@@ -12,11 +12,9 @@ from __future__ import annotations
 
 import socket
 import ssl
-import time
 from collections.abc import Callable, Container, Mapping
-from typing import Any, Final, Protocol, cast
+from typing import Any, Protocol, cast
 
-from paho.mqtt import __version__
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
@@ -27,9 +25,6 @@ from ._errors import MALFORMED, MALFORMED_PACKET, PROTOCOL_ERROR, ProtocolViolat
 from ._transport import Transport
 
 WebsocketHeaders = Mapping[str, str]
-
-#: When paho last heard from the broker, on `time.monotonic`.
-LAST_IN: Final = "_last_msg_in" if __version__.startswith("2.1.") else "_last_bytes_received"
 
 #: paho leaves this constructor without annotations.
 _properties = cast(Callable[[int], Properties], Properties)
@@ -100,14 +95,13 @@ class PahoClient(paho.Client):
         """Follow the server's keep-alive (MQTT 5, section 3.2.2.3.14): paho 2.1 does not."""
         self._keepalive = seconds
 
-    def keep_alive_due_s(self: paho.Client) -> float | None:
-        """Seconds until `loop_misc` has something to do, of any client of paho's; None when keep-alive is off."""
-        if not self._keepalive:
-            return None
-        since = min(self._last_msg_out, float(getattr(self, LAST_IN)))
-        if self._ping_t:
-            since = min(since, self._ping_t)
-        return max(0.0, since + self._keepalive - time.monotonic())
+    def ping(self: paho.Client) -> None:
+        """Queue a PINGREQ, of any client of paho's."""
+        self._send_pingreq()
+
+    def ping_answered(self: paho.Client) -> bool:
+        """Whether no PINGREQ of any client of paho's waits for its answer."""
+        return not self._ping_t
 
     def read_packet(self) -> None:
         """Parse the next packet that its transport holds.
@@ -121,14 +115,6 @@ class PahoClient(paho.Client):
             raise ProtocolViolation(MALFORMED_PACKET, f"paho cannot read a packet: {error}") from None
         if code:
             raise ProtocolViolation(PROTOCOL_ERROR, "a packet that paho refuses")
-
-    def heard(self) -> None:
-        """Something came that paho may never see: the broker is alive."""
-        setattr(self, LAST_IN, time.monotonic())
-
-    def spoke(self) -> None:
-        """Something went out that paho may never have seen: the broker knows that we are alive."""
-        self._last_msg_out = time.monotonic()
 
     @property
     def unfinished(self) -> Container[int]:

@@ -1,6 +1,6 @@
 """Three pumps move bytes between the socket, our splitter and paho's engine; `lose` ends them, and nothing else does.
 
-Bytes arrive in one place (`_feed`) and leave in one (`write_pump`). What a parser reports is noted, and acted upon after it
+Bytes arrive in one place (`read_pump`) and leave in one (`write_pump`). What a parser reports is noted, and acted upon after it
 returned: paho's locks are not held then, and an error in a callback is no malformed packet.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import ssl
-import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
@@ -19,7 +18,7 @@ from paho.mqtt.enums import MQTTProtocolVersion
 
 from ._errors import MqttError, ProtocolViolation, explain
 from ._frames import disconnect_frame
-from ._keep_alive import SHARED_FROM_S, shared_due_s
+from ._keep_alive import KeepAlive
 from ._messages import BATCH
 from ._paho import PahoClient
 from ._splitter import Splitter
@@ -27,7 +26,6 @@ from ._transport import Cork, Transport
 
 #: How long the broker may take to close its end after our DISCONNECT, also when we are cancelled.
 GOOD_BYE_S: Final = 1.0
-
 #: How long bytes may still be read after a write failed: the broker's last word says why.
 LAST_WORD_S: Final = 1.0
 
@@ -36,7 +34,6 @@ LATE_S: Final = 0.5
 
 #: After so many calls of paho's parser other tasks get a turn.
 TURN: Final = 256
-
 
 Pump = Callable[[Any], Coroutine[Any, Any, None]]
 
@@ -62,6 +59,8 @@ class Pumps:
         self.name = name
         self.paho = paho
         self._splitter: Splitter | None = None
+        self._alive = KeepAlive(0, 0)
+        self._alarm = anyio.CancelScope()
         self.lost: MqttError | None = None
         self.ended = anyio.Event()
         self.closing = False
@@ -137,7 +136,6 @@ class Pumps:
             self.paho.loop_write()
         if not self._transport.unsent:
             return
-        self.paho.spoke()
         try:
             if self._transport.flush():
                 return
@@ -167,8 +165,19 @@ class Pumps:
                     self._broken("the broker closed the connection")
                     return
                 self._let_write_go_on()
-                await self._feed(data)
-                await self._let_consumer_catch_up()
+                self._alive.heard()
+                try:
+                    if self._splitter is None:
+                        await self._feed_paho(data)
+                    elif self.paho.alive:  # after our DISCONNECT nothing may follow (MQTT 5, section 3.14.4)
+                        with self.corked:
+                            self._splitter.feed(data)
+                            self.act()
+                except ProtocolViolation as violation:
+                    self.act()
+                    self._dismiss(violation)
+                if self.waiting() > BATCH:
+                    await self._let_consumer_catch_up()
                 if self._transport.maybe_more(len(data)):
                     await anyio.lowlevel.checkpoint()
                 else:
@@ -191,26 +200,11 @@ class Pumps:
         if self._write_needs_read is not None:
             self._write_needs_read.set()
 
-    async def _feed(self, data: bytes) -> None:
-        if not self.paho.alive:
-            return  # our DISCONNECT is in the out-buffer, and nothing may follow it (MQTT 5, section 3.14.4)
-        try:
-            if self._splitter is None:
-                await self._feed_paho(data)
-            else:
-                self.paho.heard()
-                with self.corked:
-                    self._splitter.feed(data)
-                    self.act()
-        except ProtocolViolation as violation:
-            self.act()
-            self._dismiss(violation)
-
     async def _feed_paho(self, data: bytes) -> None:
         self._transport.serve(data)
         turn = 0
         while self._transport.pending and self.paho.alive:
-            self.paho.read_packet()
+            self._let_paho_read()
             self.act()
             turn += 1
             if turn % TURN == 0:
@@ -219,8 +213,14 @@ class Pumps:
     def read_packet(self, packet: bytes) -> bool:
         """Let paho read one whole packet; whether the connection goes on."""
         self._transport.serve(packet)
-        self.paho.read_packet()
+        self._let_paho_read()
         return self.paho.alive
+
+    def _let_paho_read(self) -> None:
+        self.paho.read_packet()
+        if self.paho.ping_answered():
+            self._alive.answered()
+            self._alarm.deadline = self._alive.wake_at
 
     def _dismiss(self, violation: ProtocolViolation) -> None:
         """End the connection as MQTT 5, section 4.13 demands; under 3.1.1 a DISCONNECT would call our will off."""
@@ -239,8 +239,6 @@ class Pumps:
                 self._awake = False
                 if self.paho.want_write():
                     self.paho.loop_write()
-                if self._transport.unsent:
-                    self.paho.spoke()
                 if self._failure is not None:
                     raise self._failure
                 try:
@@ -270,22 +268,20 @@ class Pumps:
 
     @_shielded
     async def keep_alive(self) -> None:
-        """Sleep until a PINGREQ is due; a PINGREQ without its answer ends the connection."""
-        while self.lost is None and not self.closing:
-            due_s = self.paho.keep_alive_due_s()
-            if due_s is None:
-                return
-            before = time.monotonic()
-            if self.paho.keepalive >= SHARED_FROM_S:  # later by SHARED_S at most: a broker waits for 1.5 × keep-alive
-                due_s = shared_due_s(due_s, before)
-            await self._ended_within(max(due_s, 0.01))
-            if time.monotonic() - before > due_s + LATE_S:
-                # This thread was blocked meanwhile: the broker's answer may lie in the socket, let it be read first.
-                await self._ended_within(0.1)
-            if self.lost is None and not self.closing and not self.paho.keep_alive_due_s():
-                self.paho.loop_misc()
-                if not self.paho.alive:
-                    self._broken("no answer to our keep-alive")
+        """Send a PINGREQ when one is due; one without its answer ends the connection."""
+        self._alive = KeepAlive(self.paho.keepalive, anyio.current_time())
+        try:
+            while self.lost is None and not self.closing:
+                with anyio.CancelScope(deadline=self._alive.wake_at) as self._alarm:
+                    await self.ended.wait()
+                if anyio.current_time() > self._alive.wake_at + LATE_S:
+                    # This thread was blocked meanwhile: the broker's answer may lie in the socket, let it be read first.
+                    await self._ended_within(0.1)
+                if self.lost is None and not self.closing and self._alive.look(anyio.current_time()):
+                    with self.corked:
+                        self.paho.ping()
+        except TimeoutError as error:
+            self._broken(str(error))
 
     async def _ended_within(self, seconds: float) -> None:
         with anyio.move_on_after(seconds):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import anyio
@@ -129,10 +129,10 @@ class Transport:
             del self._output[:sent]
         return True
 
-    async def readable(self) -> None:
+    def readable(self) -> Awaitable[None]:
         """Park until bytes arrive; raises ClosedResourceError when `shut` is called meanwhile."""
         self._check_open()
-        await anyio.wait_readable(self._socket)
+        return anyio.wait_readable(self._socket)
 
     async def writable(self) -> None:
         """Park until the kernel takes bytes; raises ClosedResourceError when `shut` is called meanwhile."""

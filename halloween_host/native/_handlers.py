@@ -12,15 +12,19 @@ from typing import Final
 import structlog
 import trio
 
+from halloween_host.express import Express
 from halloween_host.flag import Flag
 from halloween_host.native._relay import Relay
 from halloween_host.native._running import Handling, Running, current, entered
+from halloween_host.native._waiting import never_waits
 from halloween_host.worker import THREADS, Ending, Run, describe, place_in_thread, split_cancelled
 
 __all__ = ["Handlers"]
 
 #: What waits for a thread while nothing ever has: an empty deque takes more than half a kibibyte.
 _NONE: Final[deque[Handling]] = deque()
+#: The scope of those that cannot wait: never entered, there is nothing in them to be cancelled.
+_NO_SCOPE: Final = trio.CancelScope()
 
 _log: Final = structlog.stdlib.get_logger()
 
@@ -28,7 +32,9 @@ _log: Final = structlog.stdlib.get_logger()
 class Handlers:
     """Handlers of one instance. `say` is told, in Trio's thread, what one of them raised, with the name of its action."""
 
-    def __init__(self, nursery: trio.Nursery, prop_id: str, say: Callable[[str, BaseException], None]) -> None:
+    def __init__(
+        self, nursery: trio.Nursery, prop_id: str, say: Callable[[str, BaseException], None], express: Express
+    ) -> None:
         #: The handlers that wait for something now, or run in threads, the oldest first.
         self.running: dict[Running, None] = {}
         #: Set once no handler may start any more.
@@ -36,6 +42,7 @@ class Handlers:
         self._nursery = nursery
         self._prop_id = prop_id
         self._say = say
+        self._express = express
         self._token = trio.lowlevel.current_trio_token()
         self._context = copy_context()
         # Made for the first handler of each kind: most workers of a thousand wait for theirs all night.
@@ -54,6 +61,10 @@ class Handlers:
     def start(self, handling: Handling) -> None:
         """Start a handler: an async one in its turn among the async ones, a plain one likewise; from whichever task."""
         if handling.call.is_async:
+            alone = self._express.open and handling.timeout_s is None and not self.ahead
+            if alone and never_waits(handling.call.function):
+                self._run_at_once(handling)
+                return
             if self._relay is None:
                 name = f"{self._prop_id}.handlers"
                 self._relay = Relay(self._nursery, name, self.running, self._handle, self._context)
@@ -83,6 +94,15 @@ class Handlers:
             if not self._in_threads:
                 return
             await self._thread_ended.wait()
+
+    def _run_at_once(self, handling: Handling) -> None:
+        """Without a task of its own, which a handler that never waits cannot miss."""
+        self._express.worker = self._prop_id
+        handling.scope = _NO_SCOPE
+        try:
+            self._context.copy().run(self._handle(handling).send, None)
+        except (StopIteration, trio.Cancelled):  # a `Cancelled` that the author kept: no scope of ours waits for it
+            return
 
     async def _handle(self, handling: Handling) -> None:
         """A handler of the author's from its first line to what became of it."""

@@ -18,6 +18,7 @@ from halloween_host.outlet import in_safe
 from halloween_host.worker import (
     TURN,
     Arrival,
+    BaseWorker,
     Berth,
     Blueprint,
     CommonWorker,
@@ -69,7 +70,7 @@ class NativeHome:
         self._reports = reports
         self._worker: CommonWorker | None = None
         self._thread = threading.get_ident()
-        self._handlers = Handlers(nursery, blueprint.prop_id, self._say)
+        self._handlers = Handlers(nursery, blueprint.prop_id, self._say, berth.hooks.express)
         self._spawned: dict[Running, None] = {}
         self._phases: dict[Running, None] = {}
         self._stopper: Running | None = None  # the handler or task that called `stop()` itself
@@ -88,12 +89,18 @@ class NativeHome:
             plan = self._blueprint
             self._worker = plan.worker_class(plan.prop_id, self._berth, plan.config)  # type: ignore[call-arg] # the dialects' constructors differ
 
-        await self._phase("__init__", construct)
+        if vars(BaseWorker)["__init__"] is self._blueprint.worker_class.__init__:  # ours: it needs no task of its own
+            await construct()
+        else:
+            await self._phase("__init__", construct)
 
     async def start(self) -> None:
         assert self._worker is not None
         self._berth.spawner = self
-        await self._phase("start", self._worker.start)
+        if _is_default(self._worker.start):
+            await trio.lowlevel.checkpoint_if_cancelled()
+        else:
+            await self._phase("start", self._worker.start)
 
     def run(self, command: Command, ended: Ended | None = None, timeout_s: float | None = None) -> Run:
         assert self._worker is not None
@@ -158,7 +165,10 @@ class NativeHome:
     async def stop(self) -> None:
         if self._worker is not None and not self._stop_ran:
             self._stop_ran = True
-            await self._phase("stop", self._worker.stop)
+            if _is_default(self._worker.stop):
+                await self.cancel_spawned()
+            else:
+                await self._phase("stop", self._worker.stop)
         self._berth.spawner, self._berth.moment = None, "after stop()"
 
     def abort(self) -> None:
@@ -238,6 +248,11 @@ class NativeHome:
             self._reports.failed(action, error)
         else:
             self._reports.crashed(f"do_{action}", error)
+
+
+def _is_default(method: object) -> bool:
+    """Whether a worker's start() or stop() is ours: it needs no task of its own, as the author's do."""
+    return getattr(method, "__func__", None) in (CommonWorker.start, CommonWorker.stop)
 
 
 class _Awaiter:

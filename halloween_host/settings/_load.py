@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, TypeVar
 import attrs
 
 from halloween_host.errors import InvalidSettings, SettingsError
+from halloween_host.settings._password import exposure_of, read_password_file
 from halloween_host.settings._texts import (
     broker_address,
     choice,
@@ -19,17 +20,20 @@ from halloween_host.settings._texts import (
     list_of_names,
     positive_seconds,
     printable,
+    seconds,
+    seconds_or_never,
     switch,
     whole_number,
     without_credentials,
 )
 from halloween_host.settings._values import BrokerSettings, Settings, Toggles
-from halloween_host.settings._variables import VARIABLES
+from halloween_host.settings._variables import FOREIGN, VARIABLES
 
 __all__ = ["load_settings"]
 
 T = TypeVar("T")
 BROKER_OPTION: Final = "--broker"
+_SECRET: Final = frozenset(variable.name for variable in VARIABLES if variable.secret)
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -51,6 +55,8 @@ def load_settings(environ: Mapping[str, str], *, broker: str | None = None) -> S
         restart_window_s=reader.read("WORKER_RESTART_WINDOW_S", positive_seconds, 60.0),
         mailbox_capacity=reader.read("WORKER_MAILBOX_CAPACITY", whole_number(1, 1_000_000), 10_000),
         presence_max=reader.read("PRESENCE_MAX", whole_number(0, 1_000_000), 200),
+        watchdog_s=reader.read("WATCHDOG_S", seconds(0.05, 86_400), 0.25),
+        watchdog_exit_s=reader.read("WATCHDOG_EXIT", seconds_or_never(1, 86_400), 30.0),
         state_dir=reader.read("STATE_DIR", folder, Path("state")),
         log_level=reader.read("LOG_LEVEL", choice(_LEVELS, WARN="WARNING", FATAL="CRITICAL"), "INFO"),
         log_format=reader.read("LOG_FORMAT", choice(("console", "json")), "console"),
@@ -82,12 +88,13 @@ class _Reader:
             return convert(text)
         except ValueError as error:
             shown = without_credentials(text)
-            self.problems.append(SettingsError(name, shown if len(shown) <= 80 else f"{shown[:80]}…", str(error)))
+            shown = shown if len(shown) <= 80 else f"{shown[:80]}…"
+            self.problems.append(SettingsError(name, None if name in _SECRET else shown, str(error)))
             return default
 
     def warn_of_typos(self) -> None:
         unset = [variable.name for variable in VARIABLES if not self.environ.get(variable.name)]
-        for name in sorted(self.environ.keys() - {variable.name for variable in VARIABLES}):
+        for name in sorted(self.environ.keys() - {variable.name for variable in VARIABLES} - FOREIGN):
             for near in difflib.get_close_matches(name, unset, n=1, cutoff=0.8):
                 self.warnings.append(f"{name} is not read: no variable of ours; did you mean {near}?")
 
@@ -112,10 +119,12 @@ def _read_broker(reader: _Reader, option: str | None) -> BrokerSettings:
         host=said.get("host"),
         port=said.get("port") or reader.read("MQTT_PORT", whole_number(1, 65_535), 1883),
         username=said.get("username") or reader.text("MQTT_USERNAME", "MQTT_WORKER_USER"),
-        password=said.get("password") or reader.text("MQTT_PASSWORD", "MQTT_WORKER_PW"),
+        password=_read_password(reader, said.get("password")),
         client_id=reader.read("MQTT_CLIENT_ID", printable, None),
         tls=said.get("tls", reader.read("MQTT_TLS", switch, False)),
         ca_file=reader.read("MQTT_CA_FILE", existing_file, None),
+        cert_file=reader.read("MQTT_CERT_FILE", existing_file, None),
+        key_file=reader.read("MQTT_KEY_FILE", existing_file, None),
         transport=said.get("transport", reader.read("MQTT_TRANSPORT", choice(("tcp", "websockets")), "tcp")),
         keepalive_s=reader.read("MQTT_KEEPALIVE", whole_number(1, 65_535), 10),
         protocol=reader.read("MQTT_PROTOCOL", choice(("auto", "5", "3.1.1")), "auto"),
@@ -132,4 +141,36 @@ def _read_broker(reader: _Reader, option: str | None) -> BrokerSettings:
         settings = attrs.evolve(settings, tls=False, transport="tcp")
     if settings.ca_file and not settings.tls:
         reader.warnings.append("MQTT_CA_FILE counts only with MQTT_TLS=1")
+    _check_certificate(reader, tls=settings.tls)
     return settings
+
+
+def _read_password(reader: _Reader, from_option: str | None) -> str | None:
+    """The option's, else the variable's, else the file's, else that of 2025's variable."""
+    if from_option:
+        fix = "put it into MQTT_PASSWORD_FILE"
+        reader.warnings.append(f"every user of this machine reads the password of {BROKER_OPTION} with ps: {fix}")
+        return from_option
+    direct, file = reader.text("MQTT_PASSWORD"), reader.environ.get("MQTT_PASSWORD_FILE", "").strip()
+    if direct and file:
+        reader.problems.append(SettingsError("MQTT_PASSWORD_FILE", None, "MQTT_PASSWORD is set too: unset one of them"))
+        return None
+    if direct or not file:
+        return direct or reader.text("MQTT_WORKER_PW")
+    password = reader.read("MQTT_PASSWORD_FILE", read_password_file, None)
+    if password is not None and (warning := exposure_of(file)):
+        reader.warnings.append(warning)
+    return password
+
+
+def _check_certificate(reader: _Reader, *, tls: bool) -> None:
+    """A certificate of our own needs its key, and TLS: without it we would be known by nothing."""
+    names = ("MQTT_CERT_FILE", "MQTT_KEY_FILE")
+    given = [name for name in names if reader.environ.get(name, "").strip()]
+    missing = [name for name in names if name not in given]
+    if given and missing:
+        both = "a file that holds both is named twice"
+        reader.problems.append(SettingsError(given[0], None, f"{missing[0]} is not set: it takes both; {both}"))
+    elif given and not tls:
+        reason = "counts only over TLS, with a broker of your own: set MQTT_TLS=1 and MQTT_HOST"
+        reader.problems.append(SettingsError(given[0], None, reason))

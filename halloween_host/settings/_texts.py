@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import math
 import re
@@ -22,6 +23,8 @@ __all__ = [
     "list_of_names",
     "positive_seconds",
     "printable",
+    "seconds",
+    "seconds_or_never",
     "switch",
     "whole_number",
     "without_credentials",
@@ -60,7 +63,8 @@ def broker_address(text: str) -> dict[str, Any]:
     if port == 0:
         raise ValueError("expected a port from 1 to 65535, got 0")
     if separator and scheme not in _SCHEMES:
-        raise ValueError(f"expected mqtt, mqtts, ws or wss before ://, got {scheme}{did_you_mean(scheme, _SCHEMES)}")
+        got = f"{without_credentials(scheme)}{did_you_mean(scheme, _SCHEMES)}"
+        raise ValueError(f"expected mqtt, mqtts, ws or wss before ://, got {got}")
     if parts.query or parts.fragment or parts.path not in ("", "/", "/mqtt" if scheme in ("ws", "wss") else ""):
         raise ValueError("expected nothing after host:port; write # / ? in a password as %23 %2F %3F")
     said: dict[str, Any] = {"port": port}
@@ -84,8 +88,11 @@ def _host_name(text: str) -> str:
 
 
 def without_credentials(text: str) -> str:
+    """The address, with what may be a user and a password as "…"; also when the host behind it was forgotten."""
     before, at, host = text.rpartition("@")
-    return f"{before.partition('://')[0] + '://' if '://' in before else ''}…@{host}" if at else text
+    if at:
+        return f"{before.partition('://')[0] + '://' if '://' in before else ''}…@{host}"
+    return re.sub(r"^(\w+://)?([^/:\[\]]+):(?!//|[0-9]+(/|$)).+", r"\1\2:…", text, flags=re.DOTALL)
 
 
 def whole_number(low: int, high: int) -> Callable[[str], int]:
@@ -105,6 +112,30 @@ def positive_seconds(text: str) -> float:
     if not 0 < seconds < math.inf:
         raise ValueError("expected seconds, a number above 0")
     return seconds
+
+
+def seconds(low: float, high: float) -> Callable[[str], float]:
+    def convert(text: str) -> float:
+        with contextlib.suppress(ValueError):
+            if low <= (read := float(text)) <= high:
+                return read
+        raise ValueError(f"expected seconds, a number from {low:g} to {high:g}")
+
+    return convert
+
+
+def seconds_or_never(low: float, high: float) -> Callable[[str], float]:
+    """As `seconds`; 0 is infinity."""
+
+    def convert(text: str) -> float:
+        if re.fullmatch(r"0(\.0*)?", text):
+            return math.inf
+        try:
+            return seconds(low, high)(text)
+        except ValueError as error:
+            raise ValueError(f"{error}, or 0 for never") from None
+
+    return convert
 
 
 def switch(text: str) -> bool:

@@ -24,6 +24,8 @@ class BrokerSettings:
     client_id: str | None = None
     tls: bool = False
     ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
     transport: Literal["tcp", "websockets"] = "tcp"
     keepalive_s: int = 10
     protocol: Literal["auto", "5", "3.1.1"] = "auto"
@@ -76,6 +78,8 @@ class Settings:
     restart_window_s: float = 60.0
     mailbox_capacity: int = 10_000
     presence_max: int = 200
+    watchdog_s: float = 0.25
+    watchdog_exit_s: float = 30.0
     state_dir: Path = Path("state")
     log_level: str = "INFO"
     log_format: Literal["console", "json"] = "console"

@@ -17,7 +17,7 @@ from halloween_host.errors import CommandError
 from halloween_host.flag import Flag
 from halloween_host.outbox import Post
 from halloween_host.supervisor._answers import Answers
-from halloween_host.supervisor._lanes import STOP, Lane
+from halloween_host.supervisor._lanes import STOP, Cooldowns, Lane
 from halloween_host.supervisor._raw import Raw
 from halloween_host.supervisor._replies import Address, address_of
 from halloween_host.supervisor._requests import Request
@@ -51,6 +51,7 @@ class Dispatcher:
         wall: Callable[[], float],
         post: Callable[[Post], None],
         refused: Callable[[CommandError], None],
+        cooldowns: Callable[[], Cooldowns | None] = lambda: None,
     ) -> None:
         #: Commands refused since the host started.
         self.refused_count = 0
@@ -67,7 +68,7 @@ class Dispatcher:
         self._full_count = 0
         self._full_said_at = -math.inf
         self._answers = Answers(prop_id, clock, post)
-        self._lanes = {name: Lane(self, action) for name, action in actions.items()}
+        self._lanes = {name: Lane(self, action, cooldowns) for name, action in actions.items()}
         self._other = self._lanes.get("command") or Lane(self, None)  # do_command takes what nobody else does
 
     @property

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from halloween_host.errors import CommandError
 from halloween_host.supervisor._requests import Request
 from halloween_host.worker import Action
 
-__all__ = ["STOP", "Lane", "Starter"]
+__all__ = ["STOP", "Cooldowns", "Lane", "Starter"]
 
 #: The action that must always get through.
 STOP: Final = "stop"
@@ -41,10 +42,29 @@ class Starter(Protocol):
         """Ask its handler to end; one that has not started has ended."""
 
 
-class Lane:
-    """The requests for one action. The cool-down outlives the worker's instances, all else is forgotten by `clear`."""
+class Cooldowns(Protocol):
+    """What remembers, over the host's end, when a prop's cool-downs began."""
 
-    def __init__(self, starter: Starter, action: Action | None) -> None:
+    def begin(self, action: str) -> None:
+        """One begins now."""
+
+    def remaining_s(self, action: str, cooldown_s: float) -> float:
+        """What is left of the last one, at most `cooldown_s`; 0 when there is none."""
+
+
+class Lane:
+    """The requests for one action. The cool-down outlives the worker's instances, all else is forgotten by `clear`.
+
+    With `cooldowns`, which is called for an action that has one, it outlives the host too.
+    """
+
+    # Few lanes have them, and there is a lane for each action of each worker.
+    _cooldowns: Cooldowns | None = None
+    _name = ""
+
+    def __init__(
+        self, starter: Starter, action: Action | None, cooldowns: Callable[[], Cooldowns | None] = lambda: None
+    ) -> None:
         free = action is None or action.name == STOP
         self.timeout_s = None if action is None else action.timeout_s
         self._mode = "parallel" if action is None or free else action.mode
@@ -56,6 +76,9 @@ class Lane:
         self._queue: deque[Request] = _NONE if self.plain else deque()
         self._accepted_at = -math.inf
         self._advances = False
+        if action is not None and self._cooldown_s is not None and (kept := cooldowns()) is not None:
+            self._name, self._cooldowns = action.name, kept
+            self._accepted_at = starter.now() - self._cooldown_s + kept.remaining_s(action.name, self._cooldown_s)
 
     def admit(self, request: Request) -> None:
         """Start its handler now or in its turn, or refuse it.
@@ -114,6 +137,8 @@ class Lane:
             self._running.pop(request, None)
             self._accepted_at = before
             raise
+        if self._cooldowns is not None:
+            self._cooldowns.begin(self._name)
 
     def _cools(self, request: Request) -> bool:
         if self._cooldown_s is None:

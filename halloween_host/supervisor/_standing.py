@@ -5,8 +5,9 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
+import attrs
 import structlog
 import trio
 
@@ -46,8 +47,22 @@ class Phase(enum.Enum):
 ALIVE: Final = (Phase.STARTING, Phase.RUNNING)
 
 
+class Mailbox(Protocol):
+    """What a standing reads of a worker's commands."""
+
+    @property
+    def load(self) -> float:
+        """The share of its room that is used."""
+
+    @property
+    def refused_count(self) -> int:
+        """Commands that were not taken since the host started."""
+
+
 class Standing:
-    """Judges and says what one worker is. `wall` returns Unix seconds, `load` the used share of the mailbox."""
+    """Judges and says what one worker is. `wall` returns Unix seconds."""
+
+    _host_trouble: str | None = None
 
     def __init__(
         self,
@@ -58,8 +73,7 @@ class Standing:
         reviews: Reviews,
         *,
         wall: Callable[[], float],
-        load: Callable[[], float],
-        refused: Callable[[], int],
+        mailbox: Mailbox,
     ) -> None:
         self.phase = Phase.STARTING
         self.reason: str | None = None
@@ -76,14 +90,13 @@ class Standing:
         self._outbox = outbox
         self._reviews = reviews
         self._wall = wall
-        self._load = load
-        self._refused = refused
+        self._mailbox = mailbox
         self._linked = False
         self._unlinked_at = -math.inf
         self._restarted_at = -math.inf
         self._restarted_for = ""
         self._blocked_at = -math.inf
-        self._blocked_s = 0.0
+        self._blocked = ""
         self._full = False
         self._look_asked = False
         self._state = State.STARTING
@@ -103,7 +116,9 @@ class Standing:
     @property
     def health(self) -> Health:
         present = self._voice.present
-        return Health(self._state, self._why, self._since, self.restarts, self._dialect, present, self._refused())
+        return Health(
+            self._state, self._why, self._since, self.restarts, self._dialect, present, self._mailbox.refused_count
+        )
 
     def enter(self, phase: Phase, reason: str | None = None) -> None:
         """The instance's life took a turn."""
@@ -121,10 +136,27 @@ class Standing:
         self._restarted_at, self._restarted_for = trio.current_time(), reason
         self._reviews.ask(self._restarted_at + RECENT_S, self.review)
 
-    def blocked(self, seconds: float) -> None:
-        """A step of this worker kept the event loop from everybody."""
-        self._blocked_at, self._blocked_s = trio.current_time(), seconds
+    def blocked(self, how: str) -> None:
+        """A step of this worker kept the event loop from everybody; `how` long, and where."""
+        self._blocked_at, self._blocked = trio.current_time(), how
         self._reviews.ask(self._blocked_at + RECENT_S, self.review)
+        self.review()
+
+    def while_blocked(self, reason: str) -> bytes | None:
+        """The `status/health` that somebody else may say while this worker blocks us; None: not one word. From any thread."""
+        if not self.speaks or self._state is State.OFFLINE:
+            return None
+        state = State.DEGRADED if self._state.available else self._state
+        return encode_health(attrs.evolve(self.health, state=state, reason=reason, since=self._wall()))
+
+    def say_health(self) -> None:
+        """Somebody else said it meanwhile: say it again."""
+        self._published = None
+        self.review()
+
+    def degrade(self, reason: str | None) -> None:
+        """The host's own part in it is in trouble, for this reason, which stands beside any other; None: not any more."""
+        self._host_trouble = reason
         self.review()
 
     def forgive(self) -> None:
@@ -195,11 +227,13 @@ class Standing:
             if self._unlinked_at == -math.inf:
                 return State.STARTING, "waits for the broker"
             return State.OFFLINE, "link"
-        self._full = self._load() > (FULL_TO if self._full else FULL_FROM)
+        self._full = self._mailbox.load > (FULL_TO if self._full else FULL_FROM)
+        reasons = [each for each in (self._own_trouble(now), self._host_trouble) if each is not None]
+        return (State.DEGRADED, "; ".join(reasons)) if reasons else (State.ONLINE, None)
+
+    def _own_trouble(self, now: float) -> str | None:
         if now < self._restarted_at + RECENT_S:
-            return State.DEGRADED, f"restarted after: {self._restarted_for}"
+            return f"restarted after: {self._restarted_for}"
         if now - self._blocked_at < RECENT_S:
-            return State.DEGRADED, f"blocked the event loop for {self._blocked_s:.1f} s"
-        if self._full:
-            return State.DEGRADED, "its mailbox is over half full"
-        return State.ONLINE, None
+            return f"blocked the event loop for {self._blocked}"
+        return "its mailbox is over half full" if self._full else None

@@ -45,13 +45,31 @@ class Steering:
     _made_safe: Flag
     _resumes: bool
 
-    def blocked(self, seconds: float) -> None:
-        """A step of this worker took `seconds`; meanwhile nobody else ran."""
-        self._standing.blocked(seconds)
+    def blocked(self, seconds: float, where: str = "") -> None:
+        """A step of this worker took `seconds`, in its code at `where`, if that is known; meanwhile nobody else ran."""
+        how = f"{seconds:.1f} s{f' {where}' if where else ''}"
+        self._standing.blocked(how)
         fix = "await anyio.sleep() and async calls, or write a plain `def` handler, which runs in a thread"
         if self._dialect == "legacy":
             fix = "await asyncio.sleep() and async calls, or asyncio.to_thread()"
-        self._reporter.warning(self.prop_id, f"blocked the host and all other workers for {seconds:.1f} s: {fix}")
+        self._reporter.warning(self.prop_id, f"blocked the host and all other workers for {how}: {fix}")
+
+    def while_blocked(self, reason: str) -> bytes | None:
+        """See `Standing.while_blocked`. From any thread."""
+        return self._standing.while_blocked(reason)
+
+    def say_health(self) -> None:
+        self._standing.say_health()
+
+    def degrade(self, reason: str | None) -> None:
+        """Something of the host's that this worker needs does not work, for this reason; None: it does again."""
+        self._standing.degrade(reason)
+
+    def ask_to_stop(self) -> None:
+        """End the worker for good, in good order; `settled` is set when that is over. Its home stays open until `run` is cancelled."""
+        self._turns.end()
+        self._dispatcher.hold()
+        self._life.cancel()
 
     # -- what the operator asks
 

@@ -48,7 +48,7 @@ class Supervisor(Steering):
         hooks: Hooks,
     ) -> None:
         self.prop_id = blueprint.prop_id
-        #: Set once nothing more is waited for: the worker ended, or what did not end was named.
+        #: Set once nothing more is waited for: the worker ended and said so, and what did not end was named.
         self.settled = Flag()
         #: What outlived its deadline, by name; the host leaves the process past it.
         self.left_behind: list[str] = []
@@ -59,8 +59,7 @@ class Supervisor(Steering):
         self._reporter = surroundings.reporter
         self._reviews = surroundings.reviews
         self._subscriptions = subscriptions
-        self._terms = terms
-        self._hooks = hooks
+        self._terms, self._hooks = terms, hooks
         self._turns = Turns(terms, surroundings.random)
         self._refusals = Refusals(self._outbox.now)
         self._dispatcher = Dispatcher(
@@ -71,10 +70,11 @@ class Supervisor(Steering):
             wall=surroundings.wall,
             post=self._outbox.post,
             refused=self.refused,
+            cooldowns=partial(surroundings.cooldowns, self.prop_id),
         )
         self._standing = standing(self._dispatcher)
         self._home: Home | None = None
-        self._starting: Home | None = None
+        self._starting: object = None
         self._outlet: Outlet | None = None
         self._life = trio.CancelScope()
         self._ending = trio.CancelScope(shield=True)
@@ -139,12 +139,6 @@ class Supervisor(Steering):
         """The topics are another host's: this one says nothing any more."""
         self._standing.speaks = False
 
-    def ask_to_stop(self) -> None:
-        """End the worker for good, in good order; `settled` is set when that is over."""
-        self._turns.end()
-        self._dispatcher.hold()
-        self._life.cancel()
-
     # -- one instance after another
 
     async def run(self, latched: str | None = None) -> None:
@@ -155,8 +149,7 @@ class Supervisor(Steering):
             self._standing.enter(Phase.PANIC, panic_text(latched))
         while not self._turns.over:
             await self._run_instance()
-        self._standing.enter(Phase.STOPPED, "the host stopped")
-        self.settled.set()
+        self._settle()
 
     async def _run_instance(self) -> None:
         if self._standing.phase is not Phase.PANIC:
@@ -189,9 +182,13 @@ class Supervisor(Steering):
                         await self._end(home)
                         outlet.close()
                 await self._wait_for_turn(home, began)
-                await self._made_safe.wait()  # also when the host stops meanwhile
+                await self._made_safe.passed()  # also when the host stops meanwhile
                 if self._panicked:
                     self.left_behind = []  # a crash's; what hangs now is waited for as the home closes
+                elif self._turns.over:
+                    self._settle()
+                    # the home closes when the host lets go: first goes out what all have said
+                    await trio.sleep_forever()
                 self._home = None
                 if not self._turns.over:
                     # from here on a panic waits for the next instance: nothing runs in a home that closes
@@ -205,8 +202,8 @@ class Supervisor(Steering):
             self._dispatcher.close("the worker ended")
 
     async def _live(self, home: Home) -> None:
-        self._starting = home
-        self._reviews.ask(trio.current_time() + self._terms.start_timeout_s, partial(self._name_slow_start, home))
+        start = self._starting = object()  # not the home: it would be remembered as long as the review
+        self._reviews.ask(trio.current_time() + self._terms.start_timeout_s, partial(self._name_slow_start, start))
         try:
             with trio.CancelScope(shield=True):  # a panic must find an instance whose safe() it can run
                 await home.construct()
@@ -222,12 +219,13 @@ class Supervisor(Steering):
         finally:
             self._constructed.set()
             self._starting = None
-        self._standing.enter(Phase.RUNNING)
+        if self._standing.phase is Phase.STARTING:  # else a panic, a crash or its own stop() came as start() returned
+            self._standing.enter(Phase.RUNNING)
         await self._born.wait()  # an answer before that would be held with the telemetry, the newest alone
         await self._dispatcher.serve(home)
 
-    def _name_slow_start(self, home: Home) -> None:
-        if home is self._starting:
+    def _name_slow_start(self, start: object) -> None:
+        if start is self._starting:
             text = f"start() has not returned in {self._terms.start_timeout_s:g} s"
             self._reporter.error(self.prop_id, f"{text}; the worker is not online, the others run on")
 
@@ -263,8 +261,10 @@ class Supervisor(Steering):
         )
         if self._standing.phase in ALIVE:
             self._standing.enter(Phase.STOPPED, "the host stopped")
-        if self.left_behind and self._turns.over:
-            self.settled.set()
+
+    def _settle(self) -> None:
+        self._standing.enter(Phase.STOPPED, "the host stopped")
+        self.settled.set()
 
     # -- Reports: what the home tells us
 

@@ -9,6 +9,7 @@ import attrs
 
 from halloween_host.outbox import Outbox
 from halloween_host.reporter import Reporter
+from halloween_host.supervisor._lanes import Cooldowns
 from halloween_host.supervisor._reviews import Reviews
 
 __all__ = ["Subscriptions", "Surroundings"]
@@ -26,10 +27,14 @@ class Subscriptions(Protocol):
 
 @attrs.frozen
 class Surroundings:
-    """What all supervisors share. `wall` returns Unix seconds; `random` gives the jitter of restarts, from 0 to 1."""
+    """What all supervisors share. `wall` returns Unix seconds; `random` gives the jitter of restarts, from 0 to 1.
+
+    `cooldowns` gives what remembers a prop's over the host's end, None when nobody does.
+    """
 
     outbox: Outbox
     reporter: Reporter
     reviews: Reviews
     wall: Callable[[], float]
     random: Callable[[], float]
+    cooldowns: Callable[[str], Cooldowns | None] = lambda _prop_id: None

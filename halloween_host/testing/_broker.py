@@ -207,7 +207,7 @@ class StageBroker(Frost):
         """Nothing passes either way, and neither end is told: a half-open connection.
 
         The broker ends it 1.5 × keep-alive after the client's last packet and sends the will; the client gives up when a
-        ping had no answer for one keep-alive. With `for_s` the cable is back after so many seconds, and what either end
+        ping had no answer for half of it. With `for_s` the cable is back after so many seconds, and what either end
         sent arrives late if the connection still lives; until then that client's attempts to connect get no answer.
         Without, this connection never carries anything again, and a new one does at once.
 
@@ -222,7 +222,7 @@ class StageBroker(Frost):
     def stall(self, identifier: str | None = None, *, for_s: float) -> None:
         """Everything is late by `for_s`, and nothing lost: for one client, or for all because the broker is slow.
 
-        The broker ends nobody meanwhile; a client whose ping had no answer for one keep-alive gives up all the same.
+        The broker ends nobody meanwhile; a client whose ping had no answer for half its keep-alive gives up all the same.
 
         Raises:
             StageError: when no such client is connected.

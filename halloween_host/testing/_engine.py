@@ -135,7 +135,6 @@ class Engine:
                 if type(packet) is Receipt:
                     self._publish(packet, wire.name, now)
                     if packet.qos and wire.client is not None:
-                        wire.alive.received_at = now
                         wire.client.acknowledge(packet)
                 else:
                     self._take(wire, packet, now)
@@ -149,7 +148,6 @@ class Engine:
         assert isinstance(packet, Filters)
         session = self._owners[wire]
         self._routes.changed()
-        wire.alive.received_at = now
         if packet.options is None:
             codes = [0 if session.subscriptions.pop(each, None) else 17 for each in packet.filters]
             for each in packet.filters:

@@ -34,14 +34,11 @@ class Frost(Engine):
 
     def _thaw(self, wire: Wire) -> None:
         wire.frozen = wire.cut = False
+        if wire not in self._owners:
+            return  # the broker gave it up, which takes it at least as long as the client
         client = wire.client
-        if wire not in self._owners:  # the broker gave it up: the client's next packet is answered by a reset
-            if client is not None:
-                wire.client = None
-                client.lose(MqttError(f"connection to {NAME} lost: the connection was reset"))
-            return
         if client is not None:
-            now = wire.alive.received_at = self._now()
+            now = self._now()
             while wire.down and wire.client is not None:
                 client.arrive(wire.down.popleft(), now)
             client.thaw()

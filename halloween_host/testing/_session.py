@@ -53,7 +53,6 @@ class Session:
         elif wire.frozen or wire.client is None:
             wire.down.append(parcel)
         else:
-            wire.alive.received_at = now
             wire.client.arrive(parcel, now)
 
     def resume(self, now: float) -> None:

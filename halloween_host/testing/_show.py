@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from random import Random
@@ -24,11 +24,13 @@ from halloween_host.panic import Report
 from halloween_host.reporter import Reporter
 from halloween_host.settings import BrokerSettings, Settings, load_settings
 from halloween_host.states import Health
+from halloween_host.store import Store, Stores
 from halloween_host.testing._broker import StageBroker
 from halloween_host.testing._cast import Cast, cast_of
 from halloween_host.testing._network import no_network
 from halloween_host.testing._packets import BrokerEvent
 from halloween_host.testing._seed import seeded, stage_wall
+from halloween_host.testing._stores import stage_stores
 from halloween_host.testing._time import virtual_time
 from halloween_host.testing._transcript import Transcript
 from halloween_host.tree import Tree
@@ -56,12 +58,13 @@ ANYTHING: Final = _Any()
 class Show:
     """What runs on the stage, and all that a test does to it. Made by `rehearse`."""
 
-    def __init__(self, tree: Tree, broker: StageBroker, transcript: Transcript) -> None:
+    def __init__(self, tree: Tree, broker: StageBroker, transcript: Transcript, stores: Stores) -> None:
         #: The broker: `down(for_s=…)`, `drop`, `cut`, `stall`, `forget_retained` and what it has retained.
         self.broker = broker
         #: The lines so far; ``str(show.transcript)`` has them all.
         self.transcript = transcript
         self._tree = tree
+        self._stores = stores
         self._began = trio.current_time()
         self._heard: dict[str, list[BrokerEvent]] = {}
         self._seen: dict[str, int] = {}
@@ -94,8 +97,7 @@ class Show:
             StageError: when no such prop is on the stage.
             CommandError, PayloadError: when no such command can be sent.
         """
-        if prop_id not in (*self._tree.supervisors, topics.HOST):
-            raise StageError(f"no prop {prop_id!r} on the stage{did_you_mean(prop_id, self._tree.supervisors)}")
+        self._check(prop_id, (*self._tree.supervisors, topics.HOST))
         self.publish(topics.command(prop_id), encode_command(action, args, id=id, ts=ts, ttl=ttl))
 
     def publish(self, topic: str, payload: str | bytes, *, qos: int = 1, retain: bool = False) -> None:
@@ -143,6 +145,11 @@ class Show:
         """What `status/health` of a prop says."""
         return self._tree.supervisors[prop_id].health
 
+    def store(self, prop_id: str) -> Store:
+        """A prop's `self.store`, to look at and to change. Raises StageError when no such prop is on the stage."""
+        self._check(prop_id, self._tree.supervisors)
+        return self._stores.of(prop_id)
+
     def crash(self, prop_id: str, error: BaseException | None = None) -> None:
         """The worker crashes, as if a spawned task of it had raised `error`."""
         self._tree.supervisors[prop_id].crashed("the rehearsal's crash", error or RuntimeError("show.crash()"))
@@ -154,6 +161,10 @@ class Show:
     def rearm(self) -> None:
         """The operator's rearm, by the broker."""
         self.send(topics.HOST, "rearm")
+
+    def _check(self, prop_id: str, there: Collection[str]) -> None:
+        if prop_id not in there:
+            raise StageError(f"no prop {prop_id!r} on the stage{did_you_mean(prop_id, self._tree.supervisors)}")
 
     def _hear(self, event: BrokerEvent) -> None:
         if event.kind in ("publish", "will"):
@@ -169,6 +180,7 @@ async def rehearse(
     environ: Mapping[str, str] | None = None,
     seed: int = 0,
     state: Path | None = None,
+    store: Mapping[str, Mapping[str, Any]] | None = None,
     broker: StageBroker | None = None,
 ) -> AsyncIterator[Show]:
     """Run workers on the stage: the host's real supervisor, router and outbox, in virtual time, on a broker in memory.
@@ -176,11 +188,13 @@ async def rehearse(
     `workers` is a worker class, several, a mapping from prop id to worker class, or the path of a props folder. `config` holds each
     prop's config by prop id (a folder's own files count, but for the props named here). `environ` are the host's variables,
     as in ``{"WORKER_RESTART_LIMIT": "2"}``. The same `seed` gives the same transcript. `state` is the host's STATE_DIR: give two
-    shows the same one, and the second is a restart of the first. `broker` may be one that is open already.
+    shows the same one, and the second is a restart of the first. `store` holds what each prop stored before, by prop id.
+    `broker` may be one that is open already.
 
     Raises:
         StageError: outside of virtual time (the text says how to get into it), while another show runs, and at the end when a
             worker reached for the network or another program, even if it swallowed the error.
+        StoreError: when a value of `store` is not JSON.
         LoadError: when a worker does not load.
     """
     environ = {**(environ or {})}
@@ -200,8 +214,9 @@ async def rehearse(
             await open_.enter_async_context(virtual_time(say=transcript.note))
             stage = broker if broker is not None else await open_.enter_async_context(StageBroker())
             stage.observers.append(transcript.hear)
-            tree = _plant(specs, settings, stage, Latch(folder), seed)
-            show = Show(tree, stage, transcript)
+            stores = open_.enter_context(stage_stores(state, store or {}, {spec.prop_id for spec in specs}))
+            tree = _plant(specs, settings, stage, Latch(folder), stores, seed)
+            show = Show(tree, stage, transcript, stores)
             async with trio.open_nursery() as nursery:
                 await nursery.start(tree.run)
                 with trio.move_on_after(LINK_S):  # a broker that is away from the start is no reason to wait
@@ -230,7 +245,9 @@ def _one_error() -> Iterator[None]:
     raise error
 
 
-def _plant(specs: tuple[WorkerSpec, ...], settings: Settings, stage: StageBroker, latch: Latch, seed: int) -> Tree:
+def _plant(
+    specs: tuple[WorkerSpec, ...], settings: Settings, stage: StageBroker, latch: Latch, stores: Stores, seed: int
+) -> Tree:
     doorbell = Doorbell()
     outbox = Outbox(
         wake=doorbell.ring,
@@ -243,6 +260,7 @@ def _plant(specs: tuple[WorkerSpec, ...], settings: Settings, stage: StageBroker
         BrokerSettings(host="stage", protocol="5"),
         stage.dial,
         latch,
+        stores,
         World(stage_wall(), Random(f"jitter {seed}").random, "stage", f"nonce {seed}"),
         client_id=CLIENT_ID,
         outbox=outbox,

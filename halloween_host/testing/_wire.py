@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import Final, Protocol
+from typing import Protocol
 
-from halloween_host.mqtt import MqttError, ProtocolVersion, Receipt, Will
+from halloween_host.mqtt import MqttError, ProtocolVersion, Receipt, Will, next_moment
 
 from ._packets import Packet, Parcel
 
 __all__ = ["ClientEnd", "KeepAlive", "Wire", "freeze_ends_at"]
-
-#: As the real client: with a keep-alive of 4 s or more its pings are due at whole multiples of half a second.
-SHARED_FROM_S: Final = 4
-SHARED_S: Final = 0.5
 
 
 class ClientEnd(Protocol):
@@ -52,38 +48,31 @@ class KeepAlive:
     Pings that are answered are not simulated, only reckoned: 50 connections for 5 hours would be 90,000 of them.
     """
 
-    __slots__ = ("received_at", "seconds", "sent_at")
+    __slots__ = ("ping_at", "seconds", "sent_at")
 
     def __init__(self, seconds: float, now: float) -> None:
         self.seconds = seconds or math.inf
         self.sent_at = now
-        self.received_at = now
+        #: When the next ping goes.
+        self.ping_at = next_moment(seconds, now) if seconds else math.inf
 
     def catch_up(self, now: float) -> None:
         """Reckon the pings up to `now`, all of them answered."""
-        due = self.due_at()
-        if due <= now:
-            last = due + (now - due) // self.seconds * self.seconds
+        if self.ping_at <= now:
+            self.ping_at = next_moment(self.seconds, now)
+            last = self.ping_at - self.seconds
             self.sent_at = max(self.sent_at, last)
-            self.received_at = max(self.received_at, last)
-
-    def due_at(self) -> float:
-        """When the next ping goes."""
-        due = min(self.sent_at, self.received_at) + self.seconds
-        if self.seconds >= SHARED_FROM_S and due < math.inf:
-            due = math.ceil(due / SHARED_S) * SHARED_S
-        return due
 
 
 def freeze_ends_at(alive: KeepAlive, now: float, *, reckon: bool = True) -> tuple[float, float]:
     """When client and broker each give up a connection on which nothing passes from `now` on (`reckon`), or since before.
 
-    The client, when a ping had no answer until the next was due; the broker 1.5 × keep-alive after the client's last
+    The client, when a ping had no answer for half its keep-alive; the broker 1.5 × keep-alive after the client's last
     packet (MQTT 3.1.1, section 3.1.2.10).
     """
     if reckon:
         alive.catch_up(now)
-    return alive.due_at() + alive.seconds, alive.sent_at + 1.5 * alive.seconds
+    return alive.ping_at + alive.seconds / 2, alive.sent_at + 1.5 * alive.seconds
 
 
 class Wire:

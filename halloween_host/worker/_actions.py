@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
-import typing
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 import attrs
 
 from halloween_host.commands import Command
 from halloween_host.errors import CommandError, LoadError, StructureError, did_you_mean
 from halloween_host.structuring import check_hint, structure_argument
-from halloween_host.worker._modes import Mode, manner_of
+from halloween_host.worker._annotations import resolve
+from halloween_host.worker._modes import Manner, Mode, manner_of
 
 if TYPE_CHECKING:
     from halloween_host.worker._common import CommonWorker
@@ -27,6 +29,9 @@ _FALLBACK: Final = "do_command"
 _TEXT_OR_NONE: Final = str | None
 #: What always has a form as text, or needs none.
 _SURELY_TEXT: Final = (str, int, type(None))
+
+#: What tells `inspect.signature` that a function is not called as it was written.
+_SIGNED: Final = frozenset({"__wrapped__", "__signature__"})
 
 
 @attrs.frozen
@@ -75,7 +80,8 @@ def read_actions(worker_class: type[CommonWorker], prop_id: str, path: Path) -> 
             handler's own file and line.
     """
     actions = {}
-    for attribute in sorted(each for each in dir(worker_class) if each.startswith(_PREFIX)):
+    names = {name for each in worker_class.__mro__ for name in vars(each) if name.startswith(_PREFIX)}
+    for attribute in sorted(names):
         function = getattr(worker_class, attribute, None)
         name = attribute.removeprefix(_PREFIX)
         if not name.isidentifier() or not callable(function):
@@ -128,8 +134,27 @@ def _unknown(name: str, actions: Mapping[str, Action]) -> str:
 
 
 def _read_native(worker_class: type, name: str, function: Callable[..., Any]) -> Action:
+    argument = _argument(worker_class, _PREFIX + name, function)
+    if argument is None:
+        return _common_action(name, is_async(function), takes_argument=False)
+    bare = inspect.unwrap(function)
+    try:
+        hints = resolve(bare, worker_class)
+    except Exception as error:
+        raise TypeError(f"its annotation cannot be resolved: {type(error).__name__}: {error}") from error
+    parameter, has_default = argument
+    make = _common_action if hints.common else _action
+    hint = hints.by_name.get(parameter)
+    return make(name, is_async(function), takes_argument=True, has_default=has_default, hint=hint)
+
+
+def _argument(worker_class: type, attribute: str, function: Callable[..., Any]) -> tuple[str, bool] | None:
+    """The parameter that takes a handler's argument, and whether it has a default; None when it takes no argument."""
+    if _is_plain(worker_class, attribute, function):
+        code = function.__code__
+        return (code.co_varnames[1], bool(function.__defaults__)) if code.co_argcount > 1 else None
     parameters = list(inspect.signature(function).parameters.values())
-    if not isinstance(inspect.getattr_static(worker_class, _PREFIX + name), staticmethod | classmethod):
+    if not isinstance(inspect.getattr_static(worker_class, attribute), staticmethod | classmethod):
         parameters = parameters[1:]  # self
     wanted = [each for each in parameters if each.kind not in (each.VAR_KEYWORD, each.KEYWORD_ONLY)]
     required = [each for each in wanted if each.default is each.empty and each.kind is not each.VAR_POSITIONAL]
@@ -137,21 +162,36 @@ def _read_native(worker_class: type, name: str, function: Callable[..., Any]) ->
         raise TypeError(
             f"a handler takes one argument, this one wants {len(required)}: {', '.join(map(str, required))}"
         )
-    if not wanted:
-        return Action(name, is_async(function), takes_argument=False)
-    try:
-        hints = typing.get_type_hints(inspect.unwrap(function), localns=dict(vars(worker_class)))
-    except Exception as error:
-        raise TypeError(f"its annotation cannot be resolved: {type(error).__name__}: {error}") from error
-    hint = hints.get(wanted[0].name)
+    return (wanted[0].name, wanted[0].default is not inspect.Parameter.empty) if wanted else None
+
+
+def _is_plain(worker_class: type, attribute: str, function: Callable[..., Any]) -> TypeGuard[FunctionType]:
+    """Whether it is a method as most are, ``(self)`` or ``(self, arg)``: `inspect.signature` takes ten times what a look at it takes."""
+    return (
+        isinstance(function, FunctionType)
+        and function.__code__.co_argcount in (1, 2)
+        and not function.__code__.co_flags & inspect.CO_VARARGS
+        and _SIGNED.isdisjoint(vars(function))
+        and next((vars(each)[attribute] for each in worker_class.__mro__ if attribute in vars(each)), None) is function
+    )
+
+
+def _action(
+    name: str, asynchronous: bool, *, takes_argument: bool, has_default: bool = False, hint: Any = None
+) -> Action:
     if hint is not None:
         check_hint(hint)
-    has_default = wanted[0].default is not inspect.Parameter.empty
-    return Action(name, is_async(function), takes_argument=True, has_default=has_default, hint=hint)
+    return Action(name, asynchronous, takes_argument=takes_argument, has_default=has_default, hint=hint)
+
+
+#: Workers whose actions look alike share them; a hint of an author's own would be kept after its file was loaded again.
+_common_action: Final = functools.lru_cache(maxsize=4096)(_action)
 
 
 def _with_manner(action: Action, function: Callable[..., Any]) -> Action:
     manner = manner_of(function)
+    if manner == Manner():
+        return action
     if not action.is_async and (manner.timeout_s is not None or manner.mode == "restart"):
         which = "timeout=" if manner.timeout_s is not None else 'mode="restart"'
         raise TypeError(

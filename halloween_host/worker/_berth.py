@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from typing import Any, Protocol
 
 import attrs
 
 from halloween_host.acks import Ack
+from halloween_host.express import Express
 from halloween_host.outlet import Outlet
 
 __all__ = ["Berth", "Hooks", "Question", "Spawner"]
@@ -29,11 +30,18 @@ class Spawner(Protocol):
 class Hooks(Protocol):
     """What a worker may ask of the host; every call is plain and may come from any thread."""
 
+    @property
+    def express(self) -> Express:
+        """Says whether a handler may run where it is started. In Trio's thread."""
+
     def request_panic(self, prop_id: str, reason: str) -> None:
         """Stop everything, as the operator's panic does."""
 
     def wall(self) -> float:
         """Unix seconds, virtual on the rehearsal stage."""
+
+    def store(self, prop_id: str) -> MutableMapping[str, Any]:
+        """What this prop keeps over the host's end: the same for all its instances."""
 
     def ask(self, question: Question) -> None:
         """Send the command of `question` and tell it the outcome."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import inspect
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from contextvars import copy_context
 from functools import lru_cache, partial
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self, overload
 
 from halloween_host import topics
 from halloween_host.acks import Ack
@@ -39,6 +39,21 @@ def check_qos(qos: object) -> None:
         raise QosError(qos)
 
 
+class _StoreOf:
+    """Whoever never says `self.store` has none; one of 2025 who assigns his own keeps it, for there is no `__set__`."""
+
+    @overload
+    def __get__(self, worker: None, owner: type[CommonWorker]) -> Self: ...
+
+    @overload
+    def __get__(self, worker: CommonWorker, owner: type[CommonWorker]) -> MutableMapping[str, Any]: ...
+
+    def __get__(self, worker: CommonWorker | None, owner: type[CommonWorker]) -> Self | MutableMapping[str, Any]:
+        if worker is None:
+            return self
+        return worker._halloween_berth.hooks.store(worker._halloween_berth.outlet.prop_id)
+
+
 class CommonWorker:
     """The part of a worker that knows no dialect. Authors inherit from one of its two children, never from it."""
 
@@ -48,6 +63,9 @@ class CommonWorker:
 
     prop_id: str
     config: Any
+    #: A dict of JSON values that outlives this worker and the host, from any thread. Values are copied in and out: assign to
+    #: change one. What is not JSON is a `StoreError`, a `TypeError`, at the assignment.
+    store = _StoreOf()
     _halloween_berth: Berth
 
     @classmethod

@@ -12,6 +12,8 @@ from pathlib import Path
 import attrs
 import trio
 
+from tests import fast_path
+
 __all__ = ["Finished", "Running", "Terminal"]
 
 ROOT = Path(__file__).parents[2]
@@ -160,7 +162,7 @@ class Terminal:
     def _environment(self, more: dict[str, str]) -> dict[str, str]:
         ours = ("MQTT_", "WORKER_", "LOG_", "STATE_", "PRESENCE_", "PYTHON")
         clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-        return clean | {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"} | self.environ | more
+        return clean | {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"} | fast_path.CHOSEN | self.environ | more
 
 
 def _read_all(descriptor: int) -> str:

@@ -62,10 +62,10 @@ async def test_a_broker_that_is_away_is_one_line(terminal: Terminal) -> None:
 
 
 async def test_a_wrong_password_is_one_line(terminal: Terminal, make_mosquitto: MakeMosquitto) -> None:
-    """Status 1; the password is not shown. With the right one, from the option, it goes out."""
+    """Status 1; the password is not shown. With the right one, from the option, it goes out, with a warning about the place."""
     broker = make_mosquitto(users={"haunt": "pumpkin"})
     address = f"127.0.0.1:{broker.port}"
-    wrong = await terminal.run("send", "fogger", "fire", "--broker", f"mqtt://haunt:turnip@{address}")
+    wrong = await terminal.run("send", "fogger", "fire", "--broker", f"mqtt://haunt@{address}", MQTT_PASSWORD="turnip")
     right = await terminal.run(
         "send", "fogger", "fire", "--broker", f"mqtt://haunt:pumpkin@{address}", MQTT_PASSWORD="turnip"
     )
@@ -73,6 +73,8 @@ async def test_a_wrong_password_is_one_line(terminal: Terminal, make_mosquitto: 
     assert len(wrong.err.splitlines()) == 1
     assert "turnip" not in wrong.err
     assert right.status == 0, right.err
+    assert "put it into MQTT_PASSWORD_FILE" in right.err
+    assert "pumpkin" not in right.err
 
 
 async def test_a_misspelt_variable_is_a_warning(terminal: Terminal, broker: Mosquitto) -> None:

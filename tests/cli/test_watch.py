@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from halloween_host.cli._watch import _show
 from halloween_host.mqtt import Message, Topic
 from tests.cli.stand_in import health, panic_report
 from tests.cli.terminal import Terminal
+from tests.end_to_end.process import until
 from tests.mosquitto import Mosquitto
 
 
@@ -84,6 +86,27 @@ async def test_what_cannot_be_shown_is_escaped(wired: Terminal, broker: Mosquitt
     await running.wait_out("red\t\\x1b[31m\\r\\n\\x9b\\u202e\n")
     await broker.publish("halloween/fogger/telemetry/empty", "")
     await running.wait_out("empty\t\n")
+
+
+async def test_raw_is_byte_for_byte(wired: Terminal, broker: Mosquitto, tmp_path: Path) -> None:
+    """With --raw a program gets topic, tab and the very bytes that were published; a closed pipe ends it quietly, too."""
+    payload = bytes(range(256)) + "\u202e\x9b".encode()
+    await broker.publish("halloween/fogger/telemetry/raw\u2028", payload, retain=True)
+    path = tmp_path / "out"
+    with path.open("wb") as out:
+        running = await wired.start_on(out.fileno(), "watch", "--raw")
+        await broker.publish("halloween/worker_host/status/panic", json.dumps(panic_report()))
+        expected = b"halloween/fogger/telemetry/raw\xe2\x80\xa8\t" + payload + b"\n"
+        await until(lambda: path.stat().st_size >= len(expected), "the message")
+        running.send(signal.SIGINT)
+        assert (await running.end()).status == 130
+    assert path.read_bytes().startswith(expected)
+    running = await wired.start("watch", "--raw", LOG_LEVEL="ERROR")
+    await running.wait_out("telemetry/raw")
+    await running.close_out()
+    await broker.publish("halloween/fogger/telemetry/fog", "false")
+    finished = await running.end(10)
+    assert (finished.status, finished.err) == (0, "")
 
 
 def test_a_terminal_gets_colours_and_the_beginning(monkeypatch: pytest.MonkeyPatch) -> None:

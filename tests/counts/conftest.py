@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Final
 import pytest
 import trio
 
+from tests import fast_path as chosen
 from tests.counts.wire import Phone
 from tests.mosquitto import Mosquitto
 from tests.test_host import running_host, write_prop
@@ -23,7 +23,7 @@ House = Callable[[str], AbstractAsyncContextManager[Phone]]
 
 @pytest.fixture
 def fast_path() -> None:
-    if os.environ.get("MQTT_FAST_PATH") == "0":
+    if not chosen.FAST:
         pytest.skip("MQTT_FAST_PATH=0: the bounds are those of the fast path")
 
 

@@ -1,6 +1,8 @@
 """Meters count what costs time on every machine: system calls, wake-ups, task steps, calls of functions, memory blocks.
 
-Each is divided by the messages (or commands) that it was for; a bound stands beside its reason in the test that has it.
+Each is divided by the messages (or commands) that it was for; a bound stands beside its reason in the test that has it. Bounds of
+calls, of steps alone and of memory blocks are the most that three runs on each of Python 3.11 to 3.13 took, and a twentieth; what
+depends on how many pieces the other end's bytes come in may be twice that.
 """
 
 from __future__ import annotations

@@ -22,9 +22,9 @@ def client_of(stub: Stub, version: ProtocolVersion = ProtocolVersion.V311) -> Cl
 
 
 # 10,000 messages are 7 reads of 64 KiB; the stub's thread cannot always keep up, and each read has its wait and its turns of the
-# loop: 40 system calls, of which three times as many would still be none a message. paho's parser alone makes 80 calls a message.
+# loop: 40 to 50 system calls, of which twice as many would still be none a message. paho's parser alone makes 80 calls a message.
 @both_versions
-@pytest.mark.parametrize(("qos", "calls"), [(0, 17), (1, 18)])
+@pytest.mark.parametrize(("qos", "calls"), [(0, 13), (1, 14)])
 async def test_received(version: ProtocolVersion, qos: int, calls: float) -> None:
     """At QoS 1 the acknowledgements of all that one read brought leave in one write."""
     with Stub(version) as stub:
@@ -36,12 +36,12 @@ async def test_received(version: ProtocolVersion, qos: int, calls: float) -> Non
                     got += 1
                     if got == MESSAGES:
                         break
-    cost.check(MESSAGES, calls=calls, system=0.012, steps=0.015, sleeps=0.003)
+    cost.check(MESSAGES, calls=calls, system=0.01, steps=0.01, sleeps=0.001)
 
 
 # A turn of the loop for each hundred, and a write in it. At QoS 1 the window of 1,000 opens as the acknowledgements come.
 @both_versions
-@pytest.mark.parametrize(("qos", "calls", "system", "steps"), [(0, 30, 0.03, 0.03), (1, 50, 0.15, 0.1)])
+@pytest.mark.parametrize(("qos", "calls", "system", "steps"), [(0, 24, 0.034, 0.034), (1, 42, 0.12, 0.06)])
 async def test_published_in_bunches(
     version: ProtocolVersion, qos: int, calls: float, system: float, steps: float
 ) -> None:
@@ -57,7 +57,7 @@ async def test_published_in_bunches(
 
 
 # A step for a checkpoint, another one for an acknowledgement; Trio's own checkpoint is a hundred calls.
-@pytest.mark.parametrize(("qos", "calls", "steps"), [(0, 165, 1.1), (1, 235, 2.1)])
+@pytest.mark.parametrize(("qos", "calls", "steps"), [(0, 158, 1.05), (1, 127, 1.08)])
 async def test_published_from_100_tasks(qos: int, calls: float, steps: float) -> None:
     """A hundred tasks that wait each for its own message share their writes and their wake-ups."""
     with Stub(ProtocolVersion.V311) as stub:
@@ -71,4 +71,4 @@ async def test_published_from_100_tasks(qos: int, calls: float, steps: float) ->
                 async with trio.open_nursery() as nursery:
                     for _ in range(100):
                         nursery.start_soon(publish)
-    cost.check(MESSAGES, calls=calls, system=0.1, steps=steps, sleeps=0.03)
+    cost.check(MESSAGES, calls=calls, system=0.12, steps=steps, sleeps=0.02)

@@ -14,6 +14,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from halloween_host.mqtt._blocking import _patience_ms
 from halloween_host.mqtt._blocking_session import BlockingSession
+from halloween_host.mqtt._keep_alive import KeepAlive
 from tests.conftest import MakeMosquitto
 from tests.counts.meters import say, wake_ups
 from tests.end_to_end.haunt import Haunt
@@ -40,8 +41,8 @@ class Worker(BaseWorker):
 async def test_ten_workers(tmp_path: Path, make_mosquitto: MakeMosquitto) -> None:
     """A host whom nobody commands wakes for signs of life and the uptime alone, with presences and without.
 
-    The guard's connection has one every 5 s, the host's and its presences' every 10 s come in one moment; each is a wake-up to
-    send it and at most one for the answer. A tick in one thread, once a second, would be 7 or 8 in that thread.
+    All are due every 10 s, those of one thread in one moment; each is a wake-up to send it and at most one for the answer.
+    A tick in one thread, once a second, would be as many as there are seconds.
     """
     haunt = Haunt(tmp_path)
     for number in range(WORKERS):
@@ -68,17 +69,16 @@ async def watch(haunt: Haunt, broker: Mosquitto, presence_max: int) -> None:
 
 def test_the_guards_client_sleeps_until_its_keep_alive() -> None:
     """And no longer than until the broker ought to have taken its subscription, while it has not."""
-    client = paho.Client(CallbackAPIVersion.VERSION2)
-    session = BlockingSession(client, ["x"], lambda _message: None, lambda: None)
-    for keepalive, connecting, subscribed in ((60, 10, 60), (5, 5, 5)):
-        client.keepalive = keepalive
-        deadline = time.monotonic() + 10
+    session = BlockingSession(paho.Client(CallbackAPIVersion.VERSION2), ["x"], lambda _message: None, lambda: None)
+    alive = KeepAlive(0, 0)
+    for due_s, connecting in ((60, 10), (5, 5)):
+        now = time.monotonic()
+        alive.wake_at, deadline = now + due_s, now + 10
         session.subscribed = False
-        assert near(_patience_ms(session, deadline), connecting)
+        assert near(_patience_ms(session, alive, deadline), connecting)
         session.subscribed = True
-        assert near(_patience_ms(session, deadline), subscribed)
-    client.keepalive = 0
-    assert _patience_ms(session, deadline) is None
+        assert near(_patience_ms(session, alive, deadline), due_s)
+    assert _patience_ms(session, KeepAlive(0, 0), deadline) is None
 
 
 def near(milliseconds: int | None, seconds: int) -> bool:

@@ -75,22 +75,22 @@ async def test_a_message(version: ProtocolVersion, fast_path: None) -> None:
                 left = more() / MESSAGES
     say(f"{each:.2f} blocks a message, {left:.2f} when it is gone")
     # the object, its payload, and its packet identifier, which is an int over 256
-    assert each < 3.5
-    assert left < 0.1
+    assert each < 3.1
+    assert left < 0.02
 
 
 @pytest.mark.parametrize(
-    ("source", "action", "most"),
+    ("source", "action", "most", "most_garbage"),
     [
         # a Trio task, its coroutine and its context, beside what one that waits has
-        pytest.param(NATIVE, "hold", 55, id="running"),
+        pytest.param(NATIVE, "hold", 50.5, 4.4, id="running"),
         # its message, its command and the request that knows what is to be answered
-        pytest.param(NATIVE, "line", 10, id="waiting"),
+        pytest.param(NATIVE, "line", 8.6, 1.3, id="waiting"),
         # an asyncio task is made in C
-        pytest.param(ASYNCIO, "hold", 30, id="running in asyncio"),
+        pytest.param(ASYNCIO, "hold", 27.2, 4.1, id="running in asyncio"),
     ],
 )
-async def test_a_command(house: House, source: str, action: str, most: float) -> None:
+async def test_a_command(house: House, source: str, action: str, most: float, most_garbage: float) -> None:
     """One that runs is little more than its task; one that waits its turn has none. Those that are over leave nothing behind."""
 
     def crowd(phone: Phone) -> None:
@@ -114,5 +114,5 @@ async def test_a_command(house: House, source: str, action: str, most: float) ->
             left = (more() - before) / COMMANDS
     say(f"{each:.2f} blocks a command, {garbage:.2f} for the collector when it is over, {left:.2f} after it")
     assert each < most
-    assert garbage < 22  # objects that refer to each other: the collector's pauses come of these
+    assert garbage < most_garbage  # objects that refer to each other: the collector's pauses come of these
     assert left < 1

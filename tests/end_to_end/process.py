@@ -20,6 +20,7 @@ from pathlib import Path
 import trio
 
 import halloween_host
+from tests import fast_path
 
 __all__ = ["HostProcess", "until"]
 
@@ -178,7 +179,7 @@ def _folded(lines: Sequence[str]) -> Iterator[tuple[str, int]]:
 
 
 def _hermetic(environ: Mapping[str, str]) -> dict[str, str]:
-    """`environ` over what no process can do without; the package under test is the one the test itself imports."""
+    """`environ` over what no process can do without; the package under test, and its fast path or none, are the test's own."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
     package = Path(halloween_host.__file__).parents[1]
-    return {**kept, "LANG": "C.UTF-8", "PYTHONPATH": str(package), **environ}
+    return {**kept, "LANG": "C.UTF-8", "PYTHONPATH": str(package), **fast_path.CHOSEN, **environ}

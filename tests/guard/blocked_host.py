@@ -11,6 +11,8 @@ from typing import Any, Final, Self
 
 import trio
 
+from tests import fast_path
+
 __all__ = ["BlockedHost"]
 
 _PROGRAM: Final = """
@@ -90,7 +92,7 @@ class BlockedHost:
             [sys.executable, "-c", _PROGRAM, *self._arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={"PYTHONPATH": str(Path(__file__).parents[2]), **self._environ},
+            env={"PYTHONPATH": str(Path(__file__).parents[2]), **fast_path.CHOSEN, **self._environ},
         )
         await self.says("up")
         return self

@@ -31,7 +31,7 @@ async def test_a_panic_by_mqtt_ends_a_blocked_host(broker: Mosquitto, tmp_path: 
         first, *stacks = [line for line in hosts[how].lines if line["level"] in ("critical", "error")]
         assert first["worker"] == "fogger"
         assert "props/fogger/backend/worker.py:" in first["event"]
-        assert any("'MainThread'" in each["event"] and f"in {how}" in each["event"] for each in stacks)
+        assert any("'MainThread'" in each["event"] and f"in {how}" in each["stack"] for each in stacks)
 
     hosts = {how: BlockedHost(how, broker.port, tmp_path / how, how) for how in HOW}
     async with (

@@ -135,6 +135,15 @@ def test_a_quick_import_says_nothing(folders: Folders) -> None:
     assert folders.said == []
 
 
+def test_a_long_load_tells_how_far_it_is(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many props that load quickly, one by one, are a long silence too; the last one's line would come with the end."""
+    monkeypatch.setattr(_watch, "SLOW_S", 0.0)
+    for name in ("coffin", "fogger", "tesla"):
+        folders.prop(name)
+    folders.load()
+    assert [text for text in folders.said if "workers" in text] == ["loaded 1 of 3 workers", "loaded 2 of 3 workers"]
+
+
 def test_the_limit_is_two_seconds() -> None:
     """The design says two seconds."""
     assert _watch.SLOW_S == 2.0

@@ -43,7 +43,11 @@ class StubBroker:
     async def until(self, count: int) -> None:
         """Return once so many things are unanswered."""
         while len(self.in_flight) < count:
-            await self._came.wait()
+            await self.came()
+
+    async def came(self) -> None:
+        """Return once something more has come."""
+        await self._came.wait()
 
     async def answer(self, mids: Iterable[int]) -> None:
         """Say what each of these waits for; of QoS 2 the first word only, PUBREC, whereupon its PUBREL waits."""

@@ -125,7 +125,7 @@ def test_a_broker_that_speaks_nonsense(open_client: Open, heard: Heard) -> None:
 
 
 def test_a_link_that_is_cut_is_noticed_by_its_keep_alive(broker: Mosquitto, open_client: Open, heard: Heard) -> None:
-    """A broker that answers nothing any more costs two keep-alives, and it is back when the broker is."""
+    """A broker that answers nothing any more costs one and a half keep-alives, and it is back when the broker is."""
     client = open_client(broker, keepalive=1)
     assert heard.next() == "subscribed"
     broker.freeze()

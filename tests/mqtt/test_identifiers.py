@@ -6,9 +6,10 @@ import random
 
 import anyio
 import pytest
+from anyio.abc import SocketStream
 
-from halloween_host.mqtt import Client
-from halloween_host.mqtt._identifiers import MOST_IN_FLIGHT, Identifiers
+from halloween_host.mqtt import Client, MqttError
+from halloween_host.mqtt._identifiers import MOST_ASKED, MOST_IN_FLIGHT, Identifiers
 from tests.mqtt.backends import on_both, scripted_broker
 from tests.mqtt.stub import StubBroker
 
@@ -74,6 +75,56 @@ async def test_all_identifiers_in_use() -> None:
             await receipt.wait()
     assert stub.payloads == [str(number).encode() for number in numbers]
     assert not stub.in_flight
+
+
+@both_paths
+async def test_more_is_asked_than_there_are_identifiers(fast_path: bool) -> None:
+    """Beside a full window 600 subscriptions and ends of them wait for each other, and a publish of QoS 0 for nobody; all are
+    answered as the broker answers, in whatever order."""
+    stub = StubBroker()
+    async with (
+        scripted_broker(stub.serve) as port,
+        Client("127.0.0.1", port, max_inflight_messages=100_000, fast_path=fast_path, timeout=30) as client,
+        anyio.create_task_group() as tasks,
+    ):
+        for number in range(300):
+            tasks.start_soon(client.subscribe, f"filter/{number}")
+            tasks.start_soon(client.unsubscribe, f"filter/{number}")
+        await stub.until(MOST_ASKED)
+        receipts = [client.publish_nowait("t", str(number), 1) for number in range(66_000)]
+        await stub.until(MOST_IN_FLIGHT + MOST_ASKED)
+        await client.publish("t", "at once", 0)
+        while b"at once" not in stub.payloads:
+            await stub.came()
+        assert len(stub.in_flight) == MOST_IN_FLIGHT + MOST_ASKED
+        stub.holding = False
+        await stub.answer(list(stub.in_flight))
+        for receipt in receipts:
+            await receipt.wait()
+    assert stub.numbered == 66_600
+
+
+@on_both
+async def test_a_lost_connection_ends_every_question() -> None:
+    """Those that were sent and those that wait for them to be answered."""
+    stub = StubBroker()
+    errors: list[str] = []
+
+    async def ask(client: Client, number: int) -> None:
+        with pytest.raises(MqttError) as caught:
+            await client.subscribe(f"filter/{number}")
+        errors.append(str(caught.value))
+
+    async def serve(stream: SocketStream) -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(stub.serve, stream)
+            await stub.until(MOST_ASKED)
+            tasks.cancel_scope.cancel()
+
+    async with scripted_broker(serve) as port, Client("127.0.0.1", port) as client, anyio.create_task_group() as tasks:
+        for number in range(300):
+            tasks.start_soon(ask, client, number)
+    assert len(errors) == 300
 
 
 def test_they_come_round_and_skip_what_is_in_use() -> None:

@@ -79,7 +79,7 @@ async def test_a_killed_broker_ends_every_wait(broker: Mosquitto) -> None:
 
 @on_both
 async def test_a_silent_broker_is_found_out_by_keep_alive(broker: Mosquitto) -> None:
-    """No PINGRESP within `keepalive` ends the connection, though TCP sees nothing wrong."""
+    """No PINGRESP within half of `keepalive` ends the connection, though TCP sees nothing wrong."""
     async with client_of(broker, keepalive=1) as client:
         await anyio.sleep(1.5)  # a whole period: an answered PINGREQ keeps it open
         assert client.connected

@@ -86,3 +86,13 @@ def test_beyond_its_capacity_the_newest_goes() -> None:
     messages = queue_of(15, capacity=10)
     assert (len(messages), messages.dropped) == (10, 5)
     assert len(queue_of(15)) == 15
+
+
+def test_a_sink_is_told_which_message_is_the_last() -> None:
+    """Of all that waits: those of the next turn are none that nothing follows."""
+    messages, told = queue_of(250), list[tuple[int, bool]]()
+    messages.sink = lambda message, last: told.append((int(message.payload), last))
+    messages.pour()
+    assert told == [(number, False) for number in range(200)]
+    messages.pour()
+    assert told[200:] == [(number, number == 249) for number in range(200, 250)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import inspect
-import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from halloween_host import mqtt
 from halloween_host.mqtt import _paho
-from halloween_host.mqtt._paho import LAST_IN, PahoClient, WebsocketTransport
+from halloween_host.mqtt._paho import PahoClient, WebsocketTransport
 from tests.mqtt.backends import CONNACK, CONNACK_5
 from tests.mqtt.packets import Publish
 from tests.mqtt.parsers import Wire
@@ -33,14 +32,13 @@ SIGNATURES = {
     "_mid_generate": "(self)",
     "_packet_queue": "(self, command, packet, mid, qos, info)",
     "_packet_write": "(self)",
+    "_send_pingreq": "(self)",
 }
 
 ATTRIBUTES: dict[str, type] = {
     "_client_id": bytes,
     "_in_packet": dict,
     "_keepalive": int,
-    LAST_IN: float,
-    "_last_msg_out": float,
     "_out_messages": dict,
     "_ping_t": float,
     "_sock": type(None),
@@ -66,7 +64,7 @@ def private_names(path: Path) -> set[str]:
 
 def test_every_private_name_is_tested() -> None:
     """What `_paho.py` uses of paho stands in the tables here and in its own docstring."""
-    names = private_names(Path(_paho.__file__)) | {LAST_IN}
+    names = private_names(Path(_paho.__file__))
     assert names == (set(SIGNATURES) | set(ATTRIBUTES) | WEBSOCKET) - {"_packet_queue", "_packet_write"}
     assert _paho.__doc__ is not None
     assert {name for name in names if f"`{name}`" not in _paho.__doc__} == set()
@@ -216,29 +214,16 @@ def test_our_disconnect() -> None:
 
 
 def test_keep_alive() -> None:
-    """`_keepalive`, `_last_msg_out`, when it last heard, and `_ping_t`: by them paho asks for a sign of life, and we know when."""
+    """`_send_pingreq` asks for a sign of life, and `_ping_t` tells whether it came; `_keepalive` follows the server."""
     rig = Rig(V311)
     rig.client.keep_alive_as(10)
-    due_s = rig.client.keep_alive_due_s()
-    assert due_s is not None
-    assert 9 < due_s <= 10
-    long_ago = time.monotonic() - 20
-    for name in (LAST_IN, "_last_msg_out"):
-        setattr(rig.client, name, long_ago)
-        assert rig.client.keep_alive_due_s() == 0
-        rig.client.heard()
-        rig.client.spoke()
-        assert rig.client.keep_alive_due_s() != 0
-    setattr(rig.client, LAST_IN, long_ago)
-    rig.client.loop_misc()
+    assert rig.client.keepalive == 10
+    assert rig.client.ping_answered()
+    rig.client.ping()
     assert rig.written() == b"\xc0\x00"
-    assert rig.client._ping_t > 0
-    rig.client._ping_t = long_ago
-    assert rig.client.keep_alive_due_s() == 0
+    assert not rig.client.ping_answered()
     rig.read(b"\xd0\x00")
-    assert rig.client._ping_t == 0
-    rig.client.keep_alive_as(0)
-    assert rig.client.keep_alive_due_s() is None
+    assert rig.client.ping_answered()
 
 
 def test_abandoned() -> None:

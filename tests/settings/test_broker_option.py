@@ -68,12 +68,29 @@ def test_wrong_broker_options(refused: Refused, option: str, said: str) -> None:
 
 @pytest.mark.parametrize(
     "option",
-    ["mqqt://u:s3cret@h", "mqtt://u:s3#cret@h:1", "mqtt://u:s3@cret@h:x", "u:s3cret@h h", "mqtt://u:s3cret@h/x"],
+    [
+        "mqqt://u:s3cret@h",
+        "mqtt://u:s3#cret@h:1",
+        "mqtt://u:s3@cret@h:x",
+        "u:s3cret@h h",
+        "mqtt://u:s3cret@h/x",
+        "mqtt://u:s3cret",
+        "u:s3cret",
+        "u:s3cret@mqtt://h",
+    ],
 )
 def test_a_password_in_an_address_is_never_shown(refused: Refused, option: str) -> None:
-    """Also where it breaks the address in two."""
+    """Also where it breaks the address in two, and where the host behind it was forgotten."""
     for environ, broker, name in (({}, option, "--broker"), ({"MQTT_HOST": option}, None, "MQTT_HOST")):
         (problem,) = refused(environ, broker)
         assert problem.variable == name
         assert "s3" not in str(problem)
         assert "cret" not in str(problem)
+
+
+def test_a_password_on_the_command_line_is_warned_of() -> None:
+    """Every user of the machine sees it in the process list; the line does not repeat it, and says where it belongs."""
+    (warning,) = load_settings({}, broker="mqtt://u:s3cret@h").warnings
+    assert "reads the password of --broker with ps: put it into MQTT_PASSWORD_FILE" in warning
+    assert "s3cret" not in warning
+    assert load_settings({}, broker="mqtt://u@h").warnings == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,7 @@ def test_the_defaults() -> None:
     assert settings == Settings()
     assert settings.broker == BrokerSettings(host=None, port=1883, keepalive_s=10, embedded=True, embedded_only=False)
     assert (settings.start_timeout_s, settings.stop_timeout_s, settings.safe_timeout_s) == (30, 5, 1)
+    assert (settings.watchdog_s, settings.watchdog_exit_s) == (0.25, 30)
     assert (settings.presence_max, settings.state_dir) == (200, Path("state"))
     assert (settings.restart_limit, settings.restart_window_s, settings.mailbox_capacity) == (5, 60, 10_000)
     assert (settings.log_level, settings.log_format, settings.warnings) == ("INFO", "console", ())
@@ -47,8 +49,9 @@ def test_an_empty_variable_is_not_set() -> None:
 
 def test_a_whole_environment(tmp_path: Path) -> None:
     """Every variable lands in its place."""
-    ca_file = tmp_path / "ca.pem"
-    ca_file.touch()
+    ca_file, cert_file, key_file = (tmp_path / name for name in ("ca.pem", "host.pem", "host.key"))
+    for each in (ca_file, cert_file, key_file):
+        each.touch()
     settings = load_settings(
         {
             "MQTT_HOST": "broker.lan",
@@ -60,6 +63,8 @@ def test_a_whole_environment(tmp_path: Path) -> None:
             "MQTT_CLIENT_ID": "host-1",
             "MQTT_TLS": "yes",
             "MQTT_CA_FILE": str(ca_file),
+            "MQTT_CERT_FILE": str(cert_file),
+            "MQTT_KEY_FILE": str(key_file),
             "MQTT_TRANSPORT": "websockets",
             "MQTT_KEEPALIVE": "30",
             "MQTT_PROTOCOL": "3.1.1",
@@ -77,6 +82,8 @@ def test_a_whole_environment(tmp_path: Path) -> None:
             "WORKER_RESTART_WINDOW_S": "4",
             "WORKER_MAILBOX_CAPACITY": "5",
             "PRESENCE_MAX": "0",
+            "WATCHDOG_S": "0.5",
+            "WATCHDOG_EXIT": "0",
             "STATE_DIR": str(tmp_path / "not yet"),
             "LOG_LEVEL": "debug",
             "LOG_FORMAT": "JSON",
@@ -92,6 +99,8 @@ def test_a_whole_environment(tmp_path: Path) -> None:
             client_id="host-1",
             tls=True,
             ca_file=ca_file,
+            cert_file=cert_file,
+            key_file=key_file,
             transport="websockets",
             keepalive_s=30,
             protocol="3.1.1",
@@ -106,6 +115,8 @@ def test_a_whole_environment(tmp_path: Path) -> None:
         restart_window_s=4,
         mailbox_capacity=5,
         presence_max=0,
+        watchdog_s=0.5,
+        watchdog_exit_s=math.inf,
         state_dir=tmp_path / "not yet",
         log_level="DEBUG",
         log_format="json",
@@ -230,3 +241,26 @@ def test_no_warning_about_others_variables() -> None:
         ["PATH", "LOGNAME", "MQTT_TOPIC", "WORKER_ID", "LOG_FILE", "MQTT_URL", "HOSTNAME", "MQTT_HOST_2"], "x"
     )
     assert load_settings(environ | {"MQTT_HOST": "b"}).warnings == ()
+
+
+def test_systemds_variables_are_no_misspelt_ones() -> None:
+    """WATCHDOG_PID and WATCHDOG_USEC stand in every unit's environment that has a WatchdogSec."""
+    assert load_settings({"WATCHDOG_PID": "1", "WATCHDOG_USEC": "60000000"}).warnings == ()
+    assert load_settings({"WATCHDOG_SS": "1"}).warnings != ()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("WATCHDOG_S", "0"),
+        ("WATCHDOG_EXIT", "0.5"),
+        ("WATCHDOG_EXIT", "inf"),
+        ("WATCHDOG_EXIT", "nan"),
+        ("WATCHDOG_S", "1e9"),
+    ],
+)
+def test_a_watchdog_needs_seconds_that_it_can_keep(name: str, text: str) -> None:
+    """Its range is in the line, and that 0 is never for the end."""
+    with pytest.raises(InvalidSettings, match="expected seconds, a number from") as refused:
+        load_settings({name: text})
+    assert ("or 0 for never" in str(refused.value)) == (name == "WATCHDOG_EXIT")

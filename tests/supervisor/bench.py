@@ -51,13 +51,13 @@ class Spoken:
 
 
 class Bench:
-    """A standing whose facts are given: `load` and `refused` are its mailbox's."""
+    """A standing whose facts are given; it is its own mailbox."""
 
     def __init__(self) -> None:
         self.voice = Spoken()
         self.reviews = Reviews()
         self.load = 0.0
-        self.refused = 0
+        self.refused_count = 0
         self.outbox = Outbox(wake=lambda: None, clock=trio.current_time, dropped=lambda prop_id, text: None)
         self.outbox.take(1)  # nothing folds while the broker is there
         self.standing = Standing(
@@ -67,8 +67,7 @@ class Bench:
             self.outbox,
             self.reviews,
             wall=self.wall,
-            load=lambda: self.load,
-            refused=lambda: self.refused,
+            mailbox=self,
         )
         self.healths: list[dict[str, Any]] = []
 

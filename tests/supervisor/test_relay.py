@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from halloween_host.doorbell import Doorbell
+from halloween_host.express import Express
 from halloween_host.native._handlers import Handlers
 from halloween_host.native._running import Handling
 from halloween_host.worker import TURN, Call, Ending
@@ -23,7 +25,7 @@ class Stage:
     """Handlers of no worker; `begun` and `ended` are in the order in which that happened."""
 
     def __init__(self, nursery: trio.Nursery) -> None:
-        self.handlers = Handlers(nursery, "coffin", lambda action, error: None)
+        self.handlers = Handlers(nursery, "coffin", lambda action, error: None, Express(Doorbell()))
         self.started: list[Handling] = []
         self.begun: list[int] = []
         self.ended: dict[int, list[Ending]] = {}

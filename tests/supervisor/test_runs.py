@@ -6,6 +6,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import anyio
@@ -14,6 +15,8 @@ from trio.testing import wait_all_tasks_blocked
 
 from halloween_host import BaseWorker
 from halloween_host.commands import Command
+from halloween_host.doorbell import Doorbell
+from halloween_host.express import Express
 from halloween_host.legacy import open_legacy_home
 from halloween_host.native import open_native_home
 from halloween_host.worker import Berth, Blueprint, Home, Reports, read_actions
@@ -61,7 +64,8 @@ async def open_home(dialect: Dialect) -> AsyncIterator[tuple[Home, Any]]:
     worker_class = type("Worker", (Counted, base), {"__module__": __name__})
     blueprint = Blueprint("coffin", worker_class, {}, read_actions(worker_class, "coffin", Path(__file__)))
     nobody = cast(Any, Nobody())
-    berth = Berth(nobody, lambda topic_filter, qos: None, nobody)
+    hooks = cast(Any, SimpleNamespace(express=Express(Doorbell())))
+    berth = Berth(nobody, lambda topic_filter, qos: None, hooks)
     factory = open_native_home if dialect == "native" else open_legacy_home
     async with factory(blueprint, berth, cast(Reports, nobody)) as home:
         await home.construct()

@@ -69,7 +69,7 @@ async def test_since_is_when_the_state_began_and_not_when_it_was_said(autojump_c
         began = made.standing.health.since
         await trio.sleep(100)
         made.standing.link_up()
-        made.refused = 3
+        made.refused_count = 3
         made.standing.count_changed()
         await trio.sleep(5)
         assert made.said() == ["online", "online"]
@@ -197,10 +197,10 @@ async def test_ten_thousand_refusals_are_said_once_a_second(autojump_clock: Mock
     async with bench() as made:
         for number in range(100):
             for _ in range(100):
-                made.refused += 1
+                made.refused_count += 1
                 made.standing.count_changed()
             await trio.sleep(0.1)
-            assert made.refused == 100 * (number + 1)
+            assert made.refused_count == 100 * (number + 1)
         await trio.sleep(2)
         assert 9 <= len(made.said()) <= 12
         assert made.healths[-1]["refused"] == 10_000

@@ -1,10 +1,11 @@
 """A cable is a TCP proxy to one broker that can be cut, mended or torn out: what a real network does to a connection.
 
-It can also turn a client away in the broker's stead.
+It can also be slow, and turn a client away in the broker's stead.
 """
 
 from __future__ import annotations
 
+import math
 import socket
 import struct
 from typing import Self
@@ -45,6 +46,8 @@ class Cable:
         self._cuts: list[str | None] = []
         self._mended = trio.Event()
         self._refused: list[str] = []
+        #: So many bytes a second pass either way, of each connection.
+        self.bytes_per_s = math.inf
 
     @classmethod
     async def lay(cls, nursery: trio.Nursery, host: str, port: int) -> Self:
@@ -94,12 +97,13 @@ class Cable:
         self, strand: _Strand, source: trio.SocketStream, sink: trio.SocketStream, both: trio.CancelScope
     ) -> None:
         try:
-            while data := await source.receive_some(65_536):
+            while data := await source.receive_some(4_096):
                 strand.connect = strand.connect or data  # a broker says nothing before it
                 if any(strand.is_of(client_id) for client_id in self._refused):
                     await source.send_all(_NOT_AUTHORIZED)
                     break
                 await self._pass(strand)
+                await trio.sleep(len(data) / self.bytes_per_s)
                 await sink.send_all(data)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass  # that end is gone; so is the other, below

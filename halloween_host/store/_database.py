@@ -1,0 +1,199 @@
+"""The database file: SQLite in WAL mode, each batch on the disk when `write` returns; what SQLite says is mapped to two errors.
+
+Lazily imported: a night without a store needs no sqlite3.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import sqlite3
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+from halloween_host.store._shelf import Place
+
+__all__ = ["Corrupt", "Database", "Row", "Trouble", "read_file", "set_aside"]
+
+#: A row of the file: space, prop, key and text, whatever stands there.
+Row = tuple[Any, Any, Any, Any]
+
+#: Seconds that another program may hold the file before that is a trouble.
+BUSY_S: Final = 1.0
+#: What `PRAGMA user_version` says of our tables; 0 is a new file.
+VERSION: Final = 1
+
+_TABLE: Final = """CREATE TABLE IF NOT EXISTS state (
+    space TEXT NOT NULL, prop TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (space, prop, key)
+) WITHOUT ROWID"""
+_READ: Final = "SELECT space, prop, key, value FROM state"
+_PUT: Final = "INSERT OR REPLACE INTO state VALUES (?, ?, ?, ?)"
+_DELETE: Final = "DELETE FROM state WHERE space = ? AND prop = ? AND key = ?"
+
+_NO_ROOM: Final = "the disk is full: make room"
+_READ_ONLY: Final = "it is read-only: let the host's user write it and its folder"
+_BY_CODE: Final = {
+    sqlite3.SQLITE_FULL: _NO_ROOM,
+    sqlite3.SQLITE_READONLY: _READ_ONLY,
+    sqlite3.SQLITE_CANTOPEN: "it cannot be opened: let the host's user write it and its folder",
+    sqlite3.SQLITE_BUSY: "another program holds it: end that one",
+}
+_BY_ERRNO: Final = {errno.ENOSPC: _NO_ROOM, errno.EDQUOT: _NO_ROOM, errno.EROFS: _READ_ONLY, errno.EACCES: _READ_ONLY}
+
+
+class Trouble(Exception):
+    """The file cannot be used now; its text is why, and what helps. It may be well at the next try."""
+
+
+class Corrupt(Exception):
+    """What stands in the file is no database of ours any more, and no try will change that."""
+
+
+@contextmanager
+def _mapped() -> Iterator[None]:
+    """Every error of SQLite and of the disk is one of the two."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest is an extension (sqlite.org/rescode.html)
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            raise Corrupt(str(error)) from error
+        raise Trouble(_BY_CODE.get(code, str(error))) from error
+    except OSError as error:
+        raise Trouble(_BY_ERRNO.get(error.errno or 0, error.strerror or type(error).__name__)) from error
+
+
+class Database:
+    """One connection. All calls come from one thread, and wait for the disk.
+
+    Raises:
+        Trouble, Corrupt: by every call but `close`.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        with _mapped():
+            #: Whether the file holds nothing yet.
+            self.fresh = _make(file)
+            found = file.stat()
+            self._identity = found.st_dev, found.st_ino
+            self._connection = sqlite3.connect(file, timeout=BUSY_S, isolation_level=None)
+        try:
+            with _mapped():
+                self._prepare()
+        except (Trouble, Corrupt):
+            self.close()
+            raise
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the file still stands where it was opened: SQLite would write on into one that was deleted."""
+        try:
+            found = self._file.stat()
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) == self._identity
+
+    def read(self) -> list[Row]:
+        """Every row, so that each page of the table was looked at."""
+        with _mapped():
+            return self._connection.execute(_READ).fetchall()
+
+    def write(self, changes: Mapping[Place, str | None]) -> None:
+        """All of it in one transaction, synced; None deletes."""
+        put = [(*place, text) for place, text in changes.items() if text is not None]
+        delete = [place for place, text in changes.items() if text is None]
+        with _mapped():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                self._connection.executemany(_PUT, put)
+                self._connection.executemany(_DELETE, delete)
+                self._connection.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def close(self) -> None:
+        """The last connection takes the -wal file into the database, if it can."""
+        with suppress(sqlite3.Error):
+            self._connection.close()
+
+    def _prepare(self) -> None:
+        run = self._connection.execute
+        run("PRAGMA journal_mode = WAL")  # a file system without shared memory (a network's) keeps the mode it has
+        # NORMAL would sync at checkpoints only: a power cut at the end of the night could take hours of it.
+        run("PRAGMA synchronous = FULL")
+        (version,) = run("PRAGMA user_version").fetchone()
+        if version not in (0, VERSION):
+            raise Trouble(f"it is of a newer halloween-host (version {version}): update this one")
+        if version == 0:
+            run(_TABLE)
+            run(f"PRAGMA user_version = {VERSION}")
+
+
+def read_file(file: Path) -> list[Row]:
+    """Every row of a file that may stand on a full or a read-only disk; none when there is no file.
+
+    Raises:
+        Trouble, Corrupt: when it cannot be read.
+    """
+    if not file.exists():
+        return []
+    try:
+        with closing(Database(file)) as database:
+            return database.read()
+    except Trouble as trouble:
+        try:
+            with _mapped():
+                return _read_unwritten(file)
+        except Trouble:
+            raise trouble from None
+
+
+def _read_unwritten(file: Path) -> list[Row]:
+    """SQLite wants to write beside a file in WAL mode, even to read it; there is a way around that when nothing is in the -wal."""
+    wal = file.with_name(f"{file.name}-wal")
+    if not wal.exists() or wal.stat().st_size == 0:
+        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?immutable=1", uri=True)) as connection:
+            return connection.execute(_READ).fetchall()
+    with tempfile.TemporaryDirectory(prefix="halloween-host-") as folder:
+        for each in (file, wal):
+            shutil.copyfile(each, Path(folder) / each.name)
+        with closing(sqlite3.connect(Path(folder) / file.name)) as connection:
+            return connection.execute(_READ).fetchall()
+
+
+def set_aside(file: Path) -> Path:
+    """Rename a corrupt file and what SQLite has beside it; its new path.
+
+    Raises:
+        Trouble: when it cannot be renamed.
+    """
+    moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    aside = file.with_name(f"{file.name}.corrupt-{moment}")
+    with _mapped():
+        # The database last: a fresh one must never meet the old one's -wal.
+        for suffix in ("-wal", "-shm", ""):
+            with suppress(FileNotFoundError):
+                file.with_name(f"{file.name}{suffix}").rename(f"{aside}{suffix}")
+    return aside
+
+
+def _make(file: Path) -> bool:
+    """Nobody but the host's user may read the file; SQLite gives what it makes beside it the same mode. Whether it is empty."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        found = file.stat()
+        if found.st_mode & 0o077:
+            with suppress(OSError):  # somebody else's: then he decides who reads it
+                file.chmod(0o600)
+        return found.st_size == 0
+    return True
