@@ -155,3 +155,42 @@ async def test_a_loop_with_descriptors_is_woken_without_them() -> None:
                 theirs.send(byte)
                 await loop.wait_for([reading])
                 assert reading.result() == byte
+
+
+async def test_what_need_not_wait_is_run_at_once() -> None:
+    """`run` turns a sleeping loop itself, so a coroutine that waits for nothing is over without one step of another task."""
+    with trio.fail_after(10):
+        async with open_loop(Counted()) as loop:
+            await trio.testing.wait_all_tasks_blocked()
+            steps: list[str] = []
+            async with trio.open_nursery() as nursery:
+
+                async def other() -> None:
+                    steps.append("other")
+
+                nursery.start_soon(other)
+                assert await loop.run(asyncio.sleep(0, "slept")) == "slept"
+                assert steps == []
+
+
+async def test_what_is_left_after_a_run_is_the_drives(autojump_clock: trio.testing.MockClock) -> None:
+    """A timer and a task that a run leaves behind are taken up by the sleeping drive, without another word to the loop."""
+    heard: list[str] = []
+
+    async def ticker() -> None:
+        for _ in range(100):
+            await asyncio.sleep(0)
+        heard.append("ticker")
+
+    async def author() -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_later(5, heard.append, "timer")
+        heard.append("author")
+        loop.begin(ticker())  # type: ignore[attr-defined] # a guest loop
+
+    async with open_loop() as loop:
+        await trio.testing.wait_all_tasks_blocked()
+        await loop.run(author())
+        assert heard == ["author"]
+        await trio.sleep(6)
+        assert heard == ["author", "ticker", "timer"]

@@ -133,7 +133,7 @@ async def test_a_message_that_is_handed_on_twice_runs_twice_and_is_answered_once
         assert sum(line.startswith("status/error cool: refused, it cools down") for line in phone.yard.heard) == 1
 
 
-async def test_a_duplicate_is_not_heard_raw(autojump_clock: MockClock) -> None:
+async def test_a_duplicate_is_not_heard_raw() -> None:
     """It runs once, for listeners too."""
     async with open_phone(Listens, "legacy") as phone:
         await ask(phone, "plain", 1)
