@@ -137,6 +137,7 @@ async def test_a_panic_that_no_host_hears_is_latched(broker: Mosquitto, haunt: H
         host.signal(signal.SIGUSR1)
         await host.expect_log("the host ended by SIGUSR1: restarts in")
         await host.expect_log("PANIC (signal): SIGUSR1")
+        await host.expect_log("rearm starts them again")
         await host.stop()
 
 
