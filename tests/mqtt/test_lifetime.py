@@ -254,7 +254,7 @@ def test_no_thread_and_no_socket_is_left(mosquitto: Mosquitto) -> None:
         {"protocol": ProtocolVersion.V5, "clean_session": False},
         {"clean_session": False},
     ],
-    ids=str,
+    ids=lambda arguments: "+".join(arguments),
 )
 def test_impossible_arguments(arguments: dict[str, object]) -> None:
     """What no connection can have is told by the constructor."""

@@ -76,7 +76,7 @@ def test_hints_that_we_refuse(hint: Any, said: str) -> None:
         (tuple[int, ...], "a list, each whole number"),
         (Any, "anything"),
         (Lamp, "an object with 'pin', 'dimmed', 'colour'"),
-        (Odd, repr(Odd.A.value)),
+        pytest.param(Odd, repr(Odd.A.value), id="an enum of objects"),
     ],
 )
 def test_words_for_hints(hint: Any, words: str) -> None:
