@@ -16,10 +16,10 @@ set positional-arguments
 @watch *options: setup
     exec .venv/bin/halloween-host watch "$@"
 
-# Run every test, on a real mosquitto; options go to pytest (`just test tests/mqtt -x`).
+# Run every test, on a real mosquitto, four at a time; options go to pytest (`just test -n0 tests/mqtt -x`).
 [no-exit-message]
 @test *options: setup-dev mosquitto compiler
-    exec .venv/bin/python -m pytest "$@"
+    exec .venv/bin/python -m pytest -n4 --dist=worksteal "$@"
 
 # Check style, types (mypy strict), import contracts and the documents' examples.
 check: setup-dev mosquitto
