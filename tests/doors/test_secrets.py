@@ -18,10 +18,10 @@ from tests.mosquitto import Mosquitto, free_port
 pytestmark = pytest.mark.timeout(180)
 
 #: No name, path or hash holds it by chance; `%23` is its `#` in an address.
-SECRET = "Xq7-hunter2#Zk9"
+SECRET = "Xq7-moonwort9#Zk9"
 IN_ADDRESS = SECRET.replace("#", "%23")
 #: What would give it away, in any spelling of ours.
-TRACES = (SECRET, IN_ADDRESS, "hunter2")
+TRACES = (SECRET, IN_ADDRESS, "moonwort9")
 
 LOCK = """
 import attrs
