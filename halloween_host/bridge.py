@@ -25,6 +25,7 @@ from halloween_host.mqtt import (
     SubscribeOptions,
 )
 from halloween_host.outbox import Outbox, Post
+from halloween_host.repeats import Repeats
 from halloween_host.sign import Sign, Signature
 
 __all__ = ["Bridge", "Owner", "Routes", "expire_commands"]
@@ -81,7 +82,7 @@ class Owner(Protocol):
 
 
 class Bridge:
-    """Serves one connection after another."""
+    """Serves one connection after another. It hears what matches the two filters, and the sign."""
 
     def __init__(
         self,
@@ -94,6 +95,8 @@ class Bridge:
         *,
         client_id: str,
         signature: Signature,
+        commands: str = topics.ALL_COMMANDS,
+        availability: str | None = topics.availability("+"),
     ) -> None:
         self.outbox = outbox
         #: Whether the broker took our subscription on the current connection.
@@ -107,7 +110,10 @@ class Bridge:
         self._flushed = trio.Event()
         self._room = trio.Event()
         self._number = 0
+        self._commands = commands
+        self._others = [] if availability is None else [(availability, 1)]
         self._in_flight: dict[int, Post] = {}
+        self._repeats = Repeats(trio.current_time)
 
     async def serve(self, client: AnyClient) -> None:
         """A `Session`: returns never; MqttError when the connection is lost."""
@@ -115,7 +121,7 @@ class Bridge:
         try:
             # Under MQTT 5 a retained command says so also when it comes live (section 3.3.1.3); 3.1.1 hides it then.
             live = SubscribeOptions(qos=1, retainAsPublished=True) if client.protocol is ProtocolVersion.V5 else 1
-            await client.subscribe([(topics.ALL_COMMANDS, live), (topics.availability("+"), 1)])
+            await client.subscribe([(self._commands, live), *self._others])
             await self._sign.watch(client)
             self.subscribed = True
             self._owner.link_up()
@@ -255,16 +261,21 @@ class Bridge:
                 raise  # no word on the message: it is how the connection ended
             if number is not None:
                 self._in_flight.pop(number, None)
-            _log.error(f"not published: {error}", worker=post.prop_id)
+            self._complain(post, str(error), f"not published: {error}")
 
     def _done(self, number: int, post: Post, receipt: Receipt) -> None:
         if receipt.error is not None and not receipt.refused:
             return  # the connection is lost: it stays in flight, and `serve` gives it back to the outbox
         self._in_flight.pop(number, None)
         if receipt.refused:
-            _log.error(f"the broker refused a message: {receipt.error}", worker=post.prop_id)
+            self._complain(post, "refused", f"the broker refused a message: {receipt.error}")
         if post.out is not None:  # answered is answered: a worker whose availability an ACL forbids works all the same
             post.out()
         self._room.set()
         if not self._in_flight and not len(self.outbox):
             self._flushed.set()
+
+    def _complain(self, post: Post, about: str, text: str) -> None:
+        """A worker that goes on saying what cannot leave fills no log with it."""
+        if (line := self._repeats.line((post.prop_id, about), text)) is not None:
+            _log.error(line, worker=post.prop_id)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import math
 import platform
-import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 import structlog
@@ -20,15 +19,16 @@ from halloween_host import legacy, topics
 from halloween_host.blocks import Blocks
 from halloween_host.dial import open_dial
 from halloween_host.doorbell import Doorbell
-from halloween_host.errors import LoadError, TopicError
 from halloween_host.guard import Guard, Watchdog
 from halloween_host.keeper import Keeper
 from halloween_host.latch import Latch
-from halloween_host.loader import Catalog, WorkerSpec, load_workers
-from halloween_host.outbox import Outbox, Post
+from halloween_host.loader import Again, Catalog, WorkerSpec, isolate, load_workers
+from halloween_host.not_running import say_not_running
+from halloween_host.outbox import Outbox
+from halloween_host.program import Program
 from halloween_host.reporter import Reporter
 from halloween_host.settings import BrokerSettings, Settings
-from halloween_host.states import Health, State, encode_health
+from halloween_host.states import State
 from halloween_host.steps import StepWatch
 from halloween_host.store import DATABASE, Stores
 from halloween_host.systemd import Systemd
@@ -36,7 +36,10 @@ from halloween_host.tree import Tree
 from halloween_host.worker import shown_path
 from halloween_host.world import World
 
-__all__ = ["Host", "Places", "default_client_id", "discard", "load"]
+if TYPE_CHECKING:
+    from halloween_host.isolation import Launcher
+
+__all__ = ["STORE_CLOSE_S", "Host", "Places", "default_client_id", "discard", "load", "load_stores"]
 
 #: Seconds that the disk has for the store's last batch.
 STORE_CLOSE_S: Final = 0.5
@@ -60,7 +63,7 @@ def default_client_id(props: Path) -> str:
 
 def load(places: Places, settings: Settings, environ: Mapping[str, str]) -> Catalog:
     """Import every worker and read every config, as `run` and `check` do."""
-    return load_workers(
+    catalog = load_workers(
         props=places.props,
         builtins=places.builtins,
         settings=settings,
@@ -68,6 +71,19 @@ def load(places: Places, settings: Settings, environ: Mapping[str, str]) -> Cata
         loading=lambda: legacy.loading(),  # asyncio comes with the first worker that speaks of it
         discard=_discard,
         progress=_log.info,
+    )
+    return isolate(catalog, settings.isolate)
+
+
+def _again(places: Places, settings: Settings, environ: Mapping[str, str]) -> Again:
+    return Again(
+        places.props.absolute(),
+        [folder.absolute() for folder in places.builtins],
+        settings,
+        environ,
+        progress=_log.info,
+        loading=lambda: legacy.loading(),
+        discard=_discard,
     )
 
 
@@ -86,7 +102,7 @@ def _say_catalog(catalog: Catalog, reporter: Reporter, outbox: Outbox) -> None:
     """Say what was loaded and from where, what was skipped and why."""
     for spec in catalog.workers:
         config = shown_path(spec.config.path) if spec.config.path else "no config"
-        _log.info(f"loaded from {shown_path(spec.path)}, {spec.dialect}, {config}", worker=spec.prop_id)
+        _log.info(f"loaded from {shown_path(spec.path)}, {spec.kind}, {config}", worker=spec.prop_id)
     for skipped in catalog.skipped:
         _log.info(f"skipped {skipped.name}: {skipped.reason}")
     for warning in catalog.warnings:
@@ -96,36 +112,36 @@ def _say_catalog(catalog: Catalog, reporter: Reporter, outbox: Outbox) -> None:
         whom = "" if error.prop_id == topics.HOST else f"{error.prop_id} does not run: "
         reporter.error(topics.HOST, f"{whom}{error}", error.__cause__)
         if error.prop_id not in running:  # a second claim to a prop id says nothing about the first
-            _say_not_running(error, reporter, outbox)
+            say_not_running(error, reporter, outbox)
     if not catalog.workers:
         reporter.warning(topics.HOST, "no workers at all: write a props/<name>/backend/worker.py and start again")
 
 
-def _say_not_running(error: LoadError, reporter: Reporter, outbox: Outbox) -> None:
-    """On the prop's own topics too: why it does not run, and `offline`, whatever an earlier host left retained there."""
-    try:
-        prop_id = topics.check_prop_id(error.prop_id)
-    except TopicError:
-        return  # no topic could bear its name
-    reporter.say(prop_id, "error", str(error))
-    reason = " ".join(error.reason.split())
-    health = encode_health(Health(State.OFFLINE, f"does not load: {reason:.200}", time.time(), 0, "unknown", False, 0))
-    outbox.post(Post(prop_id, topics.health(prop_id), health, "status", 1, True, outbox.now()))
-    outbox.post(Post(prop_id, topics.availability(prop_id), b"offline", "availability", 1, True, outbox.now()))
-
-
 def _told_in_short(tree: Tree, broker: BrokerSettings) -> str:
     """For `systemctl status`: ``12 workers: 11 online, 1 offline; broker haunt.lan:1883``."""
-    counts = Counter(supervisor.state.value for supervisor in tree.supervisors.values())
+    counts = Counter(worker.state.value for worker in tree.workers.values())
     states = ", ".join(f"{counts[state.value]} {state.value}" for state in State if counts[state.value])
     away = "" if tree.bridge.subscribed else ", away"
     return f"{counts.total()} workers{f': {states}' * bool(states)}; broker {broker.host}:{broker.port}{away}"
 
 
+async def load_stores(
+    settings: Settings, prop_ids: Collection[str], reporter: Reporter, degrade: Callable[[str, str | None], None]
+) -> Stores:
+    """All that these stored, before one of them starts: then no `self.store` waits for a disk in the event loop.
+
+    `degrade` is told of each whose store is not on the disk (and why), and then of each whose is again (None).
+    """
+    stores = Stores(settings.state_dir / DATABASE, Keeper(reporter, degrade))
+    await trio.to_thread.run_sync(stores.load, prop_ids, abandon_on_cancel=True)
+    return stores
+
+
 class Host:
     """One host, run once. `leave` ends the process with a status, when something is left that cannot be waited for.
 
-    `loaded` is called when every worker was imported and none is made yet.
+    `loaded` is called when every worker was imported and none is made yet. `program` is what isolated workers are started
+    by; without it they run in this process.
     """
 
     def __init__(
@@ -136,12 +152,14 @@ class Host:
         *,
         leave: Callable[[int], None],
         loaded: Callable[[], None] = lambda: None,
+        program: Program | None = None,
     ) -> None:
         self._settings = settings
         self._places = places
         self._environ = environ
         self._leave = leave
         self._loaded = loaded
+        self._program = program
         self._systemd = Systemd(environ)
         self._specs: Sequence[WorkerSpec] = ()
         self._tree: Tree | None = None
@@ -211,6 +229,8 @@ class Host:
             leave=self._leave,
             guarded=lambda: guard.subscribed,
             request_panic=guard.panic,
+            launcher=self._launcher(broker, client_id),
+            again=_again(self._places, self._settings, self._environ),
         )
         self._specs = ()
         if self._stop_asked:
@@ -248,17 +268,20 @@ class Host:
         return status
 
     async def _load_stores(self, reporter: Reporter) -> Stores:
-        """All that the workers stored, before one of them starts: then no `self.store` waits for a disk in the event loop."""
-
         def degrade(prop_id: str, reason: str | None) -> None:
             if self._tree is not None and prop_id in self._tree.supervisors:
                 self._tree.supervisors[prop_id].degrade(reason)
 
-        file = self._settings.state_dir / DATABASE
-        stores = Stores(file, Keeper(reporter, degrade))
-        prop_ids = {spec.prop_id for spec in self._specs}
-        await trio.to_thread.run_sync(stores.load, prop_ids, abandon_on_cancel=True)
-        return stores
+        ours = [spec.prop_id for spec in self._specs if self._program is None or not spec.terms.isolate]
+        return await load_stores(self._settings, ours, reporter, degrade)
+
+    def _launcher(self, broker: BrokerSettings, client_id: str) -> Launcher | None:
+        if self._program is None or not any(spec.terms.isolate for spec in self._specs):
+            return None
+        from halloween_host.isolation import Launcher  # most houses have nobody to isolate
+
+        places = self._places
+        return Launcher(self._program, places.props, places.builtins, self._settings, broker, client_id)
 
     async def _find_broker(self, nursery: trio.Nursery) -> BrokerSettings:
         broker = self._settings.broker

@@ -1,4 +1,4 @@
-"""Commands to the host itself: panic, rearm, restart, stop, start, ping, status; each is answered on `worker_host/ack`."""
+"""Commands to the host itself: panic, rearm, restart, reload, stop, start, ping, status; each is answered on `worker_host/ack`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Protocol
 
+import attrs
 import structlog
 import trio
 
@@ -19,10 +20,10 @@ from halloween_host.panic import Panic
 from halloween_host.reporter import Reporter
 from halloween_host.states import Health, as_dict
 
-__all__ = ["HostCommands", "Steerable"]
+__all__ = ["HostCommands", "Reloaded", "Reloads", "Steerable"]
 
 #: What a latched host still does.
-WHILE_LATCHED: Final = ("panic", "rearm", "status", "ping", "stop")
+WHILE_LATCHED: Final = ("panic", "rearm", "reload", "status", "ping", "stop")
 #: Commands that a phone with a wrong clock must be able to give: neither their age nor their id is looked at.
 AT_ANY_AGE: Final = ("panic", "rearm", "stop")
 #: Seconds that a worker gets to be what it was asked to be, beyond its own time to start or stop.
@@ -54,6 +55,27 @@ class Steerable(Protocol):
     def restart(self) -> None: ...
 
 
+@attrs.frozen
+class Reloaded:
+    """How a reload ended: `error` says why it failed and what runs now; `result` what else there is to say when it is done."""
+
+    error: str | None = None
+    result: str | None = None
+
+
+class Reloads(Protocol):
+    """Loads workers again while the host runs."""
+
+    def refusal(self, name: str | None) -> str | None:
+        """Why there is nothing of this name to be reloaded; None when there is."""
+
+    def busy(self, name: str | None) -> str | None:
+        """Why it cannot begin now, None when it can."""
+
+    async def reload(self, name: str) -> Reloaded:
+        """Do it, after `refusal` and `busy` said nothing."""
+
+
 class HostCommands:
     """`begin` takes a message in Trio's thread; each runs in a task of `nursery`. `wall` returns Unix seconds."""
 
@@ -64,6 +86,7 @@ class HostCommands:
         outbox: Outbox,
         reporter: Reporter,
         nursery: trio.Nursery,
+        reloading: Reloads,
         *,
         wall: Callable[[], float],
     ) -> None:
@@ -72,6 +95,7 @@ class HostCommands:
         self._outbox = outbox
         self._reporter = reporter
         self._nursery = nursery
+        self._reloading = reloading
         self._wall = wall
         self._started_at = trio.current_time()
         self._seen: dict[object, Ack | None] = {}
@@ -80,6 +104,7 @@ class HostCommands:
             "panic": self._do_panic,
             "rearm": self._do_rearm,
             "restart": self._do_worker,
+            "reload": self._do_reload,
             "stop": self._do_worker,
             "start": self._do_worker,
             "ping": self._do_ping,
@@ -100,9 +125,7 @@ class HostCommands:
             if (refusal := self._refusal(command)) is not None:
                 raise CommandError(refusal, action=command.action)
         except CommandError as error:
-            self._reporter.error(topics.HOST, str(error))
-            id_ = error.id if command is None else command.id
-            self._answer(Ack(id_, error.action, "refused", error=error.reason))
+            self._refuse(error.action, error.reason, error.id if command is None else command.id)
             return
         # Trio starts the tasks of one batch in random order: each takes the oldest, so that no rearm overtakes a panic.
         self._begun.append((command, by))
@@ -136,9 +159,16 @@ class HostCommands:
                 if command.text
                 else f"say which: {command.action} coffin"
             )
+        if command.action == "reload" and (refusal := self._reloading.refusal(command.text)) is not None:
+            return refusal
         if command.action not in AT_ANY_AGE:
             remaining_s(command, self._wall())
         return None
+
+    def _refuse(self, action: str | None, reason: str, id_: str | float | None) -> Ack:
+        self._reporter.error(topics.HOST, f"{action}: {reason}" if action else reason)
+        self._answer(ack := Ack(id_, action, "refused", error=reason))
+        return ack
 
     async def _run(self, command: Command, by: str) -> None:
         key = None if command.action in AT_ANY_AGE else command.id
@@ -150,6 +180,11 @@ class HostCommands:
             self._seen[key] = None
             if len(self._seen) > IDS_KEPT:
                 del self._seen[next(iter(self._seen))]
+        if command.action == "reload" and (busy := self._reloading.busy(command.text)) is not None:
+            refused = self._refuse(command.action, busy, command.id)
+            if key is not None:
+                self._seen[key] = refused
+            return
         if command.action not in ("ping", "status"):
             about, by = panic_arguments(command.args) if command.action == "panic" else (command.text or "", by)
             _log.info(f"{command.action} {about}".rstrip() + f", asked by {by}")
@@ -190,6 +225,12 @@ class HostCommands:
             (worker.start if command.action == "start" else worker.restart)()
             why = await worker.settle(online=True)
         return self._ended(command, "failed" if why else "done", began, error=why)
+
+    async def _do_reload(self, command: Command) -> Ack:
+        began = trio.current_time()
+        ended = await self._reloading.reload(str(command.text))
+        outcome: Outcome = "failed" if ended.error else "done"
+        return self._ended(command, outcome, began, error=ended.error, result=ended.result)
 
     async def _do_ping(self, command: Command) -> Ack:
         return self._ended(command, "done", trio.current_time(), result="pong")

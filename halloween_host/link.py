@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Final
 
 import attrs
@@ -18,7 +19,9 @@ from halloween_host.settings import BrokerSettings
 
 __all__ = ["Link", "Session"]
 
-#: Seconds: the cap of the back-off while the broker is away, and while somebody else holds our client id.
+#: Seconds: the cap of the back-off while nothing answers there (every prop is `online` within 2 s of the broker's return), while a broker
+#: refuses us or is ill, and while somebody else holds our client id.
+AWAY_CAP_S: Final = 1.5
 BACKOFF_CAP_S: Final = 10.0
 CONTESTED_CAP_S: Final = 30.0
 #: A connection cut sooner than this after its CONNACK was short; three in a row mean a stranger with our client id.
@@ -31,6 +34,8 @@ GIVE_WAY_S: Final = 0.4
 PROBE_S: Final = 1.0
 #: The same trouble is said again after this many seconds, with the number of tries.
 REPEAT_S: Final = 60.0
+#: A trouble is over when a connection lasted this many seconds: a broker that is slow or full takes us again and again.
+STEADY_S: Final = 30.0
 
 #: CONNACK: 1 (MQTT 3.1.1, section 3.2.2.3) and 132 (MQTT 5, section 3.2.2.2), unsupported protocol version.
 _UNSUPPORTED: Final = (1, 132)
@@ -44,11 +49,12 @@ Session = Callable[[AnyClient], Awaitable[None]]
 
 @attrs.define
 class _Trouble:
-    """What is wrong now, so that it is said once and then once a minute."""
+    """What is wrong now, so that each of its texts is said once and then once a minute."""
 
-    text: str = ""
-    said_at: float = -math.inf
+    said_at: dict[str, float] = attrs.Factory(dict)
     tries: int = 0
+    #: Whether something was said since we last said that we are connected.
+    open: bool = True
 
 
 class Link:
@@ -85,7 +91,9 @@ class Link:
         self._trouble = _Trouble()
         self._guessing = False  # 3.1.1 is tried because MQTT 5 got no answer
         self._short = 0
+        self._speaks = True
         self._contested = False
+        self._cap_s = BACKOFF_CAP_S
         self._hurry = trio.Event()
 
     @property
@@ -102,7 +110,8 @@ class Link:
                 async with self._dial(self._client_id, self._protocol, self._will) as client:
                     connected_at = trio.current_time()
                     self._say_connected()
-                    await self._serve(client)
+                    with self._last_word(client):
+                        await self._serve(client)
                     return
             except MqttError as error:
                 lasted_s = trio.current_time() - connected_at
@@ -111,13 +120,34 @@ class Link:
                     return
                 if lasted_s == -math.inf and self._fall_back(error):
                     continue
-                rival = -math.inf < lasted_s < SHORT_S and await self._broker_lives()
+                short = -math.inf < lasted_s < SHORT_S
+                # A rival has us cut without a word; who says why, or falls silent, is a broker in trouble of its own.
+                ill = short and isinstance(error, (MqttCodeError, MqttTimeoutError))
+                rival = short and not ill and await self._broker_lives()
                 self._judge(error, lasted_s, rival=rival)
-                attempt = 0 if lasted_s > -math.inf and not self._contested else attempt + 1
+                attempt = 0 if lasted_s > -math.inf and not ill and not self._contested else attempt + 1
             if connected_at < math.inf:
                 self._hurry = trio.Event()  # what was said of that connection spares the next one no wait
-            with trio.move_on_after(self._delay_s(attempt, lasted_s, rival=rival)):
+            with trio.move_on_after(self._delay_s(attempt, -math.inf if ill else lasted_s, rival=rival)):
                 await self._hurry.wait()
+
+    def fall_silent(self) -> None:
+        """The will must not be said any more, whatever ends us: all is said, or the topic is another host's."""
+        self._speaks = False
+
+    @contextmanager
+    def _last_word(self, client: AnyClient) -> Iterator[None]:
+        """What ends us without a good-bye, a defect of ours say, closes the connection by DISCONNECT, which calls the will off
+        (MQTT 5, section 3.14.4): then we say it ourselves."""
+        try:
+            yield
+        except MqttError:
+            raise
+        except BaseException:
+            if self._will is not None and self._speaks:
+                with suppress(MqttError):
+                    client.publish_nowait(self._will.topic, self._will.payload, self._will.qos, self._will.retain)
+            raise
 
     async def _broker_lives(self) -> bool:
         """Whether it answers another client id: then our short connection was cut by somebody, and not by the broker's end."""
@@ -171,6 +201,9 @@ class Link:
     def _judge(self, error: MqttError, lasted_s: float, *, rival: bool) -> None:
         """Say what happened, and tell a rival for our client id from a broker that is away."""
         connected = lasted_s > -math.inf
+        # The connections of props are told to hurry as soon as the host's own is there: they need not ask so often.
+        away = not connected and self._failed is None and not isinstance(error, MqttCodeError)
+        self._cap_s = AWAY_CAP_S if away else BACKOFF_CAP_S
         # A broker that is not there breaks the row: a rival does not take it away.
         self._short = self._short + 1 if rival else 0
         if not connected and self._failed is not None:
@@ -178,6 +211,8 @@ class Link:
             return
         if lasted_s > CONTESTED_CAP_S:
             self._contested = False
+        if lasted_s > STEADY_S:
+            self._trouble = _Trouble()
         if connected and self._contested and self._failed is not None:
             self._failed(error)
         if self._short >= SHORT_IN_A_ROW:
@@ -191,7 +226,8 @@ class Link:
         if not self._contested:
             self._contested = True
             fix = "give each host its own MQTT_CLIENT_ID"
-            _log.error(f"{self._name}another client uses our client id {self._client_id!r} ({evidence}); {fix}")
+            who = f"another client uses our client id {self._client_id!r}, or the broker is full"
+            _log.error(f"{self._name}{who} ({evidence}); {fix}")
 
     def _delay_s(self, attempt: int, lasted_s: float, *, rival: bool) -> float:
         if self._contested:
@@ -200,21 +236,21 @@ class Link:
             # A broker that merely restarted is joined again at once. Cut after a moment, we give way for one: where two hosts
             # throw each other out, the newer one gets to sign, and the older one to read it.
             return 0.0 if lasted_s >= MOMENT_S or not rival else GIVE_WAY_S * (0.25 + 0.75 * self._random())
-        return full_jitter(attempt, cap_s=BACKOFF_CAP_S, random=self._random)
+        return full_jitter(attempt, cap_s=self._cap_s, random=self._random)
 
     def _say(self, text: str) -> None:
         now, trouble = trio.current_time(), self._trouble
         trouble.tries += 1
-        if text != trouble.text:
-            self._trouble = _Trouble(text, now, 1)
-            _log.warning(f"{text}; trying again")
-        elif now - trouble.said_at >= REPEAT_S:
-            trouble.said_at = now
-            _log.warning(f"{text}; still trying, {trouble.tries} times so far")
+        if now - trouble.said_at.get(text, -math.inf) < REPEAT_S:
+            return
+        again = f"still trying, {trouble.tries} times so far" if text in trouble.said_at else "trying again"
+        trouble.said_at[text] = now
+        trouble.open = True
+        _log.warning(f"{text}; {again}")
 
     def _say_connected(self) -> None:
-        self._trouble = _Trouble()
         self._guessing = False
-        if not self._contested and self._failed is None:
+        if self._trouble.open and not self._contested and self._failed is None:
+            self._trouble.open = False
             version = "5" if self._protocol is ProtocolVersion.V5 else "3.1.1"
             _log.info(f"{self._name}connected, MQTT {version}", broker=self.address, client_id=self._client_id)

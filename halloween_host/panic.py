@@ -133,7 +133,7 @@ class Panic:
         _log.info("rearmed: the workers start anew")
         self.publish()
         hung: dict[str, list[str]] = {}
-        for prop_id, worker in self._workers.items():
+        for prop_id, worker in list(self._workers.items()):  # one more may be hired meanwhile
             if names := worker.rearm():
                 hung[prop_id] = names
             await (

@@ -6,6 +6,7 @@ before the new CONNACK).
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,6 +23,8 @@ __all__ = ["HostVoice", "Presence", "Voice", "Word", "will_of"]
 
 #: A worker whose own connection does not come up so many seconds, while the host's is there, speaks over the host's.
 PATIENCE_S: Final = 5.0
+#: Seconds until a word that the broker refused (an ACL) is said again: somebody may have mended that.
+REFUSED_AGAIN_S: Final = 10.0
 #: Words that wait for the connection at most; the newest is the truth.
 WORDS_KEPT: Final = 16
 
@@ -128,6 +131,7 @@ class Presence:
         self._said = 0
         self._waiting: deque[tuple[int, Word]] = deque(maxlen=WORDS_KEPT)
         self._news = trio.Event()
+        self._refused = False
         self._leaving = False
         #: Set once it left in good order, or has no connection to leave by.
         self.gone = trio.Event()
@@ -209,7 +213,10 @@ class Presence:
                 self._flush()
                 if self._leaving and not self._waiting and (self.out or self.word is None):
                     return
-                await self._news.wait()
+                with trio.move_on_after(REFUSED_AGAIN_S if self._refused else math.inf) as again:
+                    await self._news.wait()
+                if again.cancelled_caught:
+                    self.repeat()
         finally:
             self._client = None
 
@@ -229,9 +236,12 @@ class Presence:
     def _publish(self, client: AnyClient, word: Word, acknowledged: Callable[[], None]) -> None:
         def done(receipt: Receipt) -> None:
             if receipt.error is None:
+                self._refused = False
                 acknowledged()
             elif receipt.refused:  # an ACL: nobody sees it, but the worker works
-                _log.error(f"the broker refused its availability: {receipt.error}", worker=self._prop_id)
+                if not self._refused:
+                    _log.error(f"the broker refused its availability: {receipt.error}", worker=self._prop_id)
+                self._refused = True
                 acknowledged()
 
         with suppress(MqttError):  # the connection is lost: the newest word is what the next one begins with

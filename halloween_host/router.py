@@ -43,9 +43,14 @@ class Router:
 
     def __init__(self, recipients: Mapping[str, Recipient]) -> None:
         self._recipients = {topics.command(prop_id): recipient for prop_id, recipient in recipients.items()}
-        self._prop_ids = tuple(recipients)
+        self._prop_ids = list(recipients)
         self._strangers: set[str] = set()
         self._closed = False
+
+    def add(self, prop_id: str, recipient: Recipient) -> None:
+        """Commands of one more prop go there."""
+        self._recipients[topics.command(prop_id)] = recipient
+        self._prop_ids.append(prop_id)
 
     def route(self, message: Message) -> bool:
         """Whether it was for a worker, which has it now."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import enum
-from typing import Final
+import json
+from typing import Any, Final
 
 import attrs
 
 from halloween_host.payloads import to_json
 
-__all__ = ["Health", "State", "as_dict", "encode_health"]
+__all__ = ["Health", "State", "as_dict", "encode_health", "read_health"]
 
 
 class State(enum.Enum):
@@ -29,6 +30,7 @@ class State(enum.Enum):
 @attrs.frozen
 class Health:
     """What `status/health` says. `since` is Unix seconds; `restarts` and `refused` (commands) count from the host's start.
+    `pid` is that of a worker that is `isolated`, while its process speaks; of all others neither is said.
 
     `presence` tells whether the worker has a connection and a will of its own; without, its `online` counts only while the
     host's does.
@@ -41,6 +43,8 @@ class Health:
     dialect: str
     presence: bool
     refused: int
+    isolated: bool = False
+    pid: int | None = None
 
 
 _NAMES: Final = tuple(field.name for field in attrs.fields(Health))
@@ -55,4 +59,12 @@ def as_dict(health: Health) -> dict[str, object]:
     """The JSON object of `encode_health`."""
     told = {name: getattr(health, name) for name in _NAMES}
     told["state"], told["since"] = health.state.value, round(health.since, 3)
+    if not health.isolated:
+        del told["isolated"], told["pid"]
     return told
+
+
+def read_health(payload: str) -> Health:
+    """What `encode_health` made."""
+    told: dict[str, Any] = json.loads(payload)
+    return Health(**{**told, "state": State(told["state"])})

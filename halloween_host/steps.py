@@ -15,6 +15,11 @@ __all__ = ["BLOCKED_S", "StepWatch"]
 
 #: Seconds that one step may take before its worker is named.
 BLOCKED_S: Final = 0.25
+#: A wait that may last longer than so many seconds is a rest. A broker has 5 s to answer a sign of life (`KeepAlive`): its
+#: answer is waited for before one rests.
+REST_S: Final = 5.0
+#: Seconds between two rests: who is woken time and again is watched all the time.
+REST_AGAIN_S: Final = 1.0
 
 _now = time.monotonic
 
@@ -47,10 +52,18 @@ class StepWatch(trio.abc.Instrument):
         #: Set by who wants `woken` called, in Trio's thread, when the next wait for the system is over; once.
         self.asleep = False
         self.woken: Callable[[], None] = lambda: None
+        #: Called in Trio's thread before it rests, while nobody has set `asleep`.
+        self.resting: Callable[[], None] = lambda: None
+        self._rest_from = self.began
         self._blocked = blocked
         self._bell = bell
         self._limit_s = limit_s
         self._express = express or Express(bell)
+
+    def before_io_wait(self, timeout: float) -> None:
+        if timeout > REST_S and self.began >= self._rest_from and not self.asleep:
+            self._rest_from = self.began + REST_AGAIN_S
+            self.resting()
 
     def after_io_wait(self, timeout: float) -> None:
         self.began = _now()

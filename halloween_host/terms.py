@@ -28,6 +28,7 @@ class Terms:
     """What a supervisor goes by. The environment's hold for all workers, a class attribute and the config's `host:` for one.
 
     `presence`: True has a connection of its own before others, False has none, None has one while there are any left.
+    `isolate`: it runs in a process of its own.
     """
 
     start_timeout_s: float = attrs.field(default=30.0, validator=_above_zero)
@@ -36,4 +37,5 @@ class Terms:
     restart_limit: int = attrs.field(default=5, validator=_a_count)
     restart_window_s: float = attrs.field(default=60.0, validator=_above_zero)
     mailbox_capacity: int = attrs.field(default=10_000, validator=_a_count)
+    isolate: bool = False
     presence: bool | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 import trio
@@ -16,35 +16,37 @@ from halloween_host.bridge import Bridge, expire_commands
 from halloween_host.dial import Dial
 from halloween_host.doorbell import Doorbell
 from halloween_host.express import Express
+from halloween_host.farewell import FLUSH_S, say_farewell
 from halloween_host.guard import HostRequest, panic_for, read_panic
 from halloween_host.hiring import Crew
 from halloween_host.hooks import HostHooks
 from halloween_host.host_commands import HostCommands
 from halloween_host.latch import Latch
 from halloween_host.link import Link, Session
-from halloween_host.loader import WorkerSpec
-from halloween_host.mqtt import Message, Will, next_moment
-from halloween_host.outbox import Kind, Outbox, Post
+from halloween_host.loader import Again, WorkerSpec
+from halloween_host.mqtt import Message, Will
+from halloween_host.outbox import Outbox
 from halloween_host.panic import Panic
 from halloween_host.presence import HostVoice
+from halloween_host.reloading import Reloading
 from halloween_host.reporter import Reporter
 from halloween_host.router import Router
 from halloween_host.settings import BrokerSettings, Settings
 from halloween_host.sign import Signature
+from halloween_host.starting import start_all
 from halloween_host.store import Stores
 from halloween_host.supervisor import Reviews, Surroundings
+from halloween_host.uptime import tell_uptime
 from halloween_host.witness import Witness
 from halloween_host.world import World
 
-__all__ = ["TAKEN_OVER", "Tree"]
+if TYPE_CHECKING:
+    from halloween_host.isolation import Launcher
 
-#: Seconds between two words on `halloween/worker_host/uptime`.
-UPTIME_S: Final = 10.0
-#: Workers that start before the broker is read, and others are served, again.
-START_AT_ONCE: Final = 25
-#: After the workers' own deadline: how long for them to be named, and for the last words to be acknowledged.
+__all__ = ["FLUSH_S", "TAKEN_OVER", "Tree"]
+
+#: After the workers' own deadline: how long for them to be named.
 SETTLE_S: Final = 0.8
-FLUSH_S: Final = 0.6
 #: The exit status of a host whose client id another one took: nobody shall restart it (sysexits.h, EX_TEMPFAIL).
 TAKEN_OVER: Final = 75
 
@@ -56,6 +58,8 @@ class Tree:
 
     `guarded` tells whether somebody else hears the host's own `cmd` topic; `request_panic` (reason, by; from any thread) is
     what a worker's `panic` calls. `leave` ends the process with a status, when something is left that cannot be waited for.
+    `again` loads a worker while the host runs.
+    Of all `workers` the `supervisors` are those of this process; without a `launcher`, of all of them.
     """
 
     def __init__(
@@ -75,6 +79,8 @@ class Tree:
         leave: Callable[[int], None],
         guarded: Callable[[], bool] = lambda: False,
         request_panic: Callable[[str, str], None] | None = None,
+        launcher: Launcher | None = None,
+        again: Again | None = None,
     ) -> None:
         self._broker = broker
         self._dial = dial
@@ -86,7 +92,6 @@ class Tree:
         self._leave = leave
         self._guarded = guarded
         self._token = trio.lowlevel.current_trio_token()
-        self._started_at = trio.current_time()
         self._stop = trio.Event()
         self._status = 0
         self._end_by = math.inf
@@ -107,12 +112,17 @@ class Tree:
         )
         hooks = HostHooks(request_panic or self._panic_soon, world.wall, self._asks, stores, self.express)
         self._crew = Crew(
-            surroundings, hooks, self._link, client_id=client_id, subscribed=lambda: self.bridge.subscribed
+            surroundings,
+            hooks,
+            self._link,
+            client_id=client_id,
+            subscribed=lambda: self.bridge.subscribed,
+            launcher=launcher,
         )
         outbox.make_room(len(specs))
         self._crew.hire(specs, presence_max=settings.presence_max)
-        self.supervisors = self._crew.supervisors
-        self._router = Router(self.supervisors)
+        self.workers, self.supervisors = self._crew.workers, self._crew.supervisors
+        self._router = Router(self.workers)
         self.bridge = Bridge(
             outbox,
             self._router,
@@ -125,9 +135,13 @@ class Tree:
         )
         will = Will(topics.HOST_AVAILABILITY, b"offline", qos=1, retain=True)
         self._host_link = self._link(self.bridge.serve, client_id, will=will)
-        self.panic = Panic(self.supervisors, latch, outbox, self._reviews, wall=world.wall, keep=stores.hurry)
-        self._witness = Witness({**self.supervisors, topics.HOST: self._host_voice}, reporter)
+        self.panic = Panic(self.workers, latch, outbox, self._reviews, wall=world.wall, keep=stores.hurry)
+        self._witness = Witness({**self.workers, topics.HOST: self._host_voice}, reporter)
         self.commands: HostCommands
+        self._nursery: trio.Nursery
+        self._reloading = Reloading(
+            self._crew, again, stores, outbox, reporter, no_room=self._why_no_room, join=self._join
+        )
 
     def stop(self) -> None:
         """Ask the host to end in good order, as the first SIGTERM does."""
@@ -141,14 +155,21 @@ class Tree:
             links.start_soon(self._reviews.run)
             links.start_soon(self._witness.run)
             async with trio.open_nursery() as workers:
+                self._nursery = workers
                 self.commands = HostCommands(
-                    self.supervisors, self.panic, self._outbox, self._reporter, links, wall=self._world.wall
+                    self.workers,
+                    self.panic,
+                    self._outbox,
+                    self._reporter,
+                    links,
+                    self._reloading,
+                    wall=self._world.wall,
                 )
                 if self.panic.latched is not None:
                     workers.start_soon(self.panic.resume)
                 async with trio.open_nursery() as doors:
-                    doors.start_soon(self._start_workers, workers, self.panic.latched)
-                    doors.start_soon(self._tell_uptime)
+                    doors.start_soon(start_all, self.workers.values(), workers, self.panic.latched)
+                    doors.start_soon(tell_uptime, self._outbox)
                     task_status.started()
                     await self._stop.wait()
                     self._router.close()
@@ -161,6 +182,7 @@ class Tree:
                     self._leave(self._status)
                 workers.cancel_scope.cancel()
             await self._say_goodbye()
+            self._host_link.fall_silent()
             _log.info("stopped in good order")
             links.cancel_scope.cancel()
         return self._status
@@ -169,16 +191,15 @@ class Tree:
 
     def link_up(self) -> None:
         self.linked.set()
-        for link in self._crew.links:
-            link.hurry()
+        self._crew.links.hurry()
         self._host_voice.say("online")
         self.panic.publish()
         self._witness.forget()
-        for supervisor in self.supervisors.values():
+        for supervisor in self.workers.values():
             supervisor.link_up()
 
     def link_down(self) -> None:
-        for supervisor in self.supervisors.values():
+        for supervisor in self.workers.values():
             supervisor.link_down()
 
     def hear_availability(self, prop_id: str, word: str) -> None:
@@ -200,8 +221,10 @@ class Tree:
             f"another host has our client id {self._client_id!r} now ({evidence}): this one ends and leaves the props to it; "
             "give each host its own MQTT_CLIENT_ID"
         )
-        for supervisor in self.supervisors.values():
+        for supervisor in self.workers.values():
             supervisor.fall_silent()
+        self._host_link.fall_silent()
+        self._crew.links.fall_silent()
         self._connected.cancel()
         self._stop.set()
 
@@ -231,20 +254,21 @@ class Tree:
                 nursery.start_soon(self._host_link.run)
                 nursery.start_soon(self._crew.ears.run)
                 await self.linked.wait()  # of a broker that takes few connections the host's own comes first
-                for link in self._crew.links:
-                    nursery.start_soon(link.run)
+                nursery.start_soon(self._crew.links.run)
 
-    async def _start_workers(self, workers: trio.Nursery, latched: str | None) -> None:
-        """A few at a time: what a thousand need for their start alone, they need one after another."""
-        waiting = iter(self.supervisors.values())
-        try:
-            for number, supervisor in enumerate(waiting, 1):
-                workers.start_soon(supervisor.run, latched)
-                if number % START_AT_ONCE == 0:
-                    await trio.lowlevel.checkpoint()
-        finally:
-            for supervisor in waiting:  # asked to stop by now: they say so
-                workers.start_soon(supervisor.run, latched)
+    def _why_no_room(self) -> str | None:
+        if self.panic.latched is not None:
+            return f"the host is latched by a panic: {self.panic.latched}; send rearm"
+        return "the host stops" if self._stop.is_set() else None
+
+    def _join(self, prop_id: str) -> None:
+        """One that was hired after the start lives like the others."""
+        worker = self.workers[prop_id]
+        self._router.add(prop_id, worker)
+        self._witness.add(prop_id, worker)
+        if self.bridge.subscribed:
+            worker.link_up()
+        self._nursery.start_soon(worker.run)
 
     def _panic_soon(self, reason: str, by: str) -> None:
         try:
@@ -252,17 +276,9 @@ class Tree:
         except trio.RunFinishedError:  # a thread that outlived the host: all has stopped
             return
 
-    def _post(self, topic: str, text: str, kind: Kind) -> None:
-        self._outbox.post(Post(topics.HOST, topic, text.encode(), kind, 0, False, self._outbox.now()))
-
-    async def _tell_uptime(self) -> None:
-        while True:
-            self._post(topics.HOST_UPTIME, str(int(trio.current_time() - self._started_at)), "telemetry")
-            await trio.sleep_until(next_moment(UPTIME_S, trio.current_time()))  # with the signs of life
-
     async def _end_workers(self) -> bool:
         """Ask all to stop, wait for their deadline at most; whether something was left behind."""
-        supervisors = self.supervisors.values()
+        supervisors = list(self.workers.values())
         longest_s = max((each.stop_timeout_s for each in supervisors), default=0.0)
         _log.info(f"stopping {len(supervisors)} workers, {longest_s:g} s at most")
         for supervisor in supervisors:
@@ -281,20 +297,4 @@ class Tree:
         if self._status == TAKEN_OVER:
             return
         self._host_voice.say("offline")
-        if not self.bridge.subscribed:
-            _log.warning("the broker is away: it could not be told that the workers are offline")
-            return
-        for presence in self._crew.presences:
-            presence.leave()
-        # a broker that takes the words of thousands, and gets on, may take as long as the workers could have taken
-        owed = math.inf
-        while self.bridge.owed < owed:
-            owed = self.bridge.owed
-            with trio.move_on_after(FLUSH_S) as scope:
-                await self.bridge.flush()
-                for presence in self._crew.presences:
-                    await presence.gone.wait()
-            if not scope.cancelled_caught or trio.current_time() + FLUSH_S > self._end_by:
-                break
-        if scope.cancelled_caught:
-            _log.warning(f"the broker did not acknowledge the last messages in {FLUSH_S:g} s")
+        await say_farewell(self.bridge, self._crew.presences, self._end_by)

@@ -46,11 +46,15 @@ class Witness:
     """`subjects` are our props by id; of others nothing is kept."""
 
     def __init__(self, subjects: Mapping[str, Subject], reporter: Reporter) -> None:
-        self._subjects = subjects
+        self._subjects = dict(subjects)
         self._reporter = reporter
         self._heard: dict[str, _Heard] = {}
         self._suspicious = trio.Event()
         self._due = math.inf  # when `run` looks again
+
+    def add(self, prop_id: str, subject: Subject) -> None:
+        """One more prop is ours."""
+        self._subjects[prop_id] = subject
 
     def hear(self, prop_id: str, word: str) -> None:
         """What a subscriber sees now."""

@@ -128,6 +128,16 @@ class Mosquitto:
         self.stop()
         self.start()
 
+    def change(self, *, users: Mapping[str, str] | None = None, acl: Sequence[str] | None = None) -> None:
+        """Go by these from now on, as after an administrator's SIGHUP; who may not stay is thrown out."""
+        assert self._process is not None
+        self._users = self._users if users is None else dict(users)
+        self._acl = self._acl if acl is None else list(acl)
+        self._write_config()
+        self._log_start = len(self.log())
+        self._process.send_signal(signal.SIGHUP)
+        self._wait_for_log("Reloading config")
+
     def save(self) -> None:
         """Make a `persistent` one write down all that it holds now (SIGUSR1; it writes by itself when it is stopped)."""
         database = self._folder / "mosquitto.db"

@@ -142,6 +142,19 @@ async def test_a_message_that_the_broker_refuses_is_said_and_not_sent_again(make
     assert sum("a second host with our client id would not be noticed" in text for text in texts) == 1
 
 
+async def test_what_the_broker_goes_on_refusing_is_said_once(make_mosquitto: MakeMosquitto) -> None:
+    """Not once a message, which would fill the log by night; each of them is answered all the same."""
+    broker = make_mosquitto(acl=["topic read #", "topic write halloween/fogger/telemetry/fog"])
+    with capture_logs() as lines:
+        async with bridged(broker) as (bridge, _client, listener):
+            for number in range(300):
+                say(bridge, f"halloween/fogger/telemetry/heat/{number % 100}", b"x")
+            say(bridge, "halloween/fogger/telemetry/fog", b"on")
+            await listener.expect("halloween/fogger/telemetry/fog on")
+            await bridge.flush()
+    assert sum("the broker refused a message" in line["event"] for line in lines) == 1
+
+
 async def test_an_ack_carries_its_correlation_data(broker: Mosquitto) -> None:
     """Whoever asked recognises its answer by it (MQTT 5, section 4.10); an ack without any has none."""
     async with (

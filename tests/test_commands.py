@@ -171,11 +171,7 @@ def test_commands_as_they_are_sent() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "args",
-    [float("nan"), object(), "\ud800", {"a": {1j}}, "x" * 65_536],
-    ids=["nan", "object", "surrogate", "complex", "long"],
-)
+@pytest.mark.parametrize("args", [float("nan"), object(), "\ud800", {"a": {1j}}, "x" * 65_536], ids=type)
 def test_arguments_that_cannot_be_sent(args: object) -> None:
     """They are refused where they are sent, not where they arrive."""
     with pytest.raises(PayloadError, match="cannot send"):

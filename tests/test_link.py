@@ -12,7 +12,7 @@ import trio
 from structlog.testing import capture_logs
 from trio.testing import MockClock
 
-from halloween_host.link import BACKOFF_CAP_S, CONTESTED_CAP_S, Link
+from halloween_host.link import AWAY_CAP_S, BACKOFF_CAP_S, CONTESTED_CAP_S, Link
 from halloween_host.mqtt import AnyClient, MqttCodeError, MqttError, MqttTimeoutError, ProtocolVersion, Will
 from halloween_host.settings import BrokerSettings
 
@@ -45,6 +45,7 @@ class Rehearsed(Link):
             failed=failed,
             random_=lambda: 1.0,
         )
+        self.fall_silent()  # its connections carry nothing
 
     async def serve(self, client: AnyClient) -> None:
         error, seconds = self.script.pop(0)
@@ -81,15 +82,26 @@ async def tries(link: Rehearsed) -> list[float]:
 
 
 async def test_a_broker_that_is_away_is_tried_with_a_growing_back_off(autojump_clock: MockClock) -> None:
-    """Full jitter (here at its upper end) from 0.5 s, doubling, 10 s at most; said once, and again once a minute."""
-    link = Rehearsed(*[(MqttError("connection refused"), None)] * 30)
+    """Full jitter (here at its upper end) from 0.5 s, doubling, 1.5 s at most; said once, and again once a minute."""
+    link = Rehearsed(*[(MqttError("connection refused"), None)] * 130)
     with capture_logs() as lines:
         waits = await tries(link)
-    assert waits[:6] == [0.5, 1, 2, 4, 8, 10]
-    assert max(waits) == BACKOFF_CAP_S
+    assert waits[:4] == [0.5, 1, 1.5, 1.5]
+    assert max(waits) == AWAY_CAP_S
     said = [line["event"] for line in lines]
     assert said[0] == "cannot reach the broker: connection refused; trying again"
     assert 3 <= len(said) <= 6
+
+
+@pytest.mark.parametrize("failed", [None, lambda error: None], ids=["refused", "a prop's own"])
+async def test_who_is_refused_asks_less_often(
+    failed: Callable[[MqttError], None] | None, autojump_clock: MockClock
+) -> None:
+    """10 s at most; so does the connection of a prop, which the host's tells to hurry."""
+    error = MqttError("connection refused") if failed else MqttCodeError(135, "not authorized")
+    waits = await tries(Rehearsed(*[(error, None)] * 10, failed=failed))
+    assert waits[:6] == [0.5, 1, 2, 4, 8, 10]
+    assert max(waits) == BACKOFF_CAP_S
 
 
 async def test_a_broker_that_restarted_is_joined_again_at_once(autojump_clock: MockClock) -> None:
@@ -241,3 +253,24 @@ async def test_a_lost_connection_is_one_error_however_many_tasks_found_out(autoj
     with pytest.raises(ExceptionGroup) as caught:
         await link.run()
     assert caught.group_contains(ValueError)
+
+
+async def test_a_broker_too_slow_for_our_keep_alive_is_one_trouble(autojump_clock: MockClock) -> None:
+    """It takes us again and again, and each time falls silent: said once a minute, until a connection lasts."""
+    silent = (MqttTimeoutError("no answer to our keep-alive"), 15.0)
+    with capture_logs() as lines:
+        await tries(Rehearsed(*[silent] * 3, (MqttError("gone"), 31.0), (MqttError("gone"), 31.0), silent))
+    once = ["connected, MQTT 5", "lost the broker"]
+    assert [line["event"].partition(":")[0] for line in lines] == once * 4
+
+
+@pytest.mark.parametrize(
+    "error", [MqttCodeError(128, "disconnected us"), MqttTimeoutError("no answer to our keep-alive")]
+)
+async def test_a_broker_that_says_why_it_cuts_us_is_no_stranger(error: MqttError, autojump_clock: MockClock) -> None:
+    """Nor is one that falls silent: nobody is accused, and the tries have the back-off of a broker that refuses us."""
+    with capture_logs() as lines:
+        waits = await tries(Rehearsed(*[(error, 1.0)] * 8))
+    assert waits[:5] == [1.5, 2, 3, 5, 9]
+    assert max(waits) == 1 + BACKOFF_CAP_S
+    assert not [line for line in lines if line["log_level"] == "error"]

@@ -22,7 +22,7 @@ async def check_(*, props: PropsOption = None, builtins: BuiltinsOption = None) 
     catalog = load_catalog(props, builtins)
     for spec in catalog.workers:
         config = f", {shown_path(spec.config.path)}" if spec.config.path else ""
-        put(f"OK {spec.prop_id}: {spec.dialect}, {shown_path(spec.path)}{config}")
+        put(f"OK {spec.prop_id}: {spec.kind}, {shown_path(spec.path)}{config}")
     for skipped in catalog.skipped:
         put(f"skipped {skipped.name}: {skipped.reason}")
     for warning in catalog.warnings:

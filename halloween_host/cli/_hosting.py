@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import resource
 import signal
 from pathlib import Path
 
@@ -16,12 +14,14 @@ from halloween_host.cli._complaints import leaves
 from halloween_host.cli._environment import read_environment, read_settings
 from halloween_host.cli._leash import hang_on_leash
 from halloween_host.cli._leaving import leave
+from halloween_host.cli._open_files import raise_open_files
 from halloween_host.cli._pid_lock import hold_pid_file
 from halloween_host.cli._places import find_places
 from halloween_host.cli._signals import Signals
 from halloween_host.errors import BrokerError
 from halloween_host.host import Host
 from halloween_host.logs import capture_prints, capture_strays, configure_logging
+from halloween_host.program import Program, same_program
 
 __all__ = ["host"]
 
@@ -47,8 +47,10 @@ async def host(*, props: Path | None = None, builtins: list[Path] | None = None,
     for warning in (*settings.warnings, legacy.untried_python()):
         if warning:
             _log.warning(warning)
-    _raise_open_files()
-    one = Host(settings, places, environ, leave=leave, loaded=collector.resume)
+    raise_open_files()
+    # what is of this process alone, the leash and systemd's, is gone from its environment by now
+    program = Program(same_program(), read_environment(), Path.cwd())
+    one = Host(settings, places, environ, leave=leave, loaded=collector.resume, program=program)
 
     def stop() -> None:
         collector.pause()
@@ -67,13 +69,3 @@ async def host(*, props: Path | None = None, builtins: list[Path] | None = None,
                 _log.error(str(error))
             status = 1
     return status
-
-
-def _raise_open_files() -> None:
-    """Each connection of a worker takes a descriptor, and whatever an author opens: take all we may have."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    for limit in (hard, 10_240):  # macOS has no hard limit and takes OPEN_MAX at most (setrlimit(2) there)
-        if soft != resource.RLIM_INFINITY and (limit == resource.RLIM_INFINITY or limit > soft):
-            with contextlib.suppress(ValueError, OSError):
-                resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
-                return

@@ -40,8 +40,8 @@ async def list_(
 ) -> int:
     """Show the workers with their commands and files.
 
-    A table on a terminal. Piped, a line for each worker: prop, dialect,
-    commands, config file, source file, with tabs between them and "-" for none.
+    A table on a terminal. Piped, a line for each worker: prop, dialect (and
+    whether it is isolated), commands, config file, source file, with tabs between them and "-" for none.
     Workers that do not load stand below, each with file, line and what is wrong.
 
     With --live it is what the broker has of every prop, whether a host runs or
@@ -70,7 +70,7 @@ async def list_(
 
 def _row(spec: WorkerSpec) -> tuple[str, ...]:
     config = shown_path(spec.config.path) if spec.config.path else ""
-    return spec.prop_id, spec.dialect, " ".join(spec.actions), config, shown_path(spec.path)
+    return spec.prop_id, spec.kind, " ".join(spec.actions), config, shown_path(spec.path)
 
 
 async def _show_live(broker: BrokerSettings) -> None:

@@ -52,6 +52,8 @@ MQTT_HOST=broker.lan STATE_DIR=/var/lib/haunt halloween-host panic""",
 halloween-host rearm""",
     "restart": """
 halloween-host restart coffin""",
+    "reload": """
+halloween-host reload coffin""",
     "stop": """
 halloween-host stop coffin""",
     "start": """

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from halloween_host.cli._leash import LEASH
 from halloween_host.errors import InvalidSettings
 from halloween_host.latch import Latch, PanicRecord
 from halloween_host.logs import configure_logging
+from halloween_host.program import same_program
 from halloween_host.settings import Settings, load_settings
 
 __all__ = ["keep_running"]
@@ -43,13 +43,7 @@ def keep_running(arguments: Sequence[str]) -> int:
     except InvalidSettings:
         settings = Settings()  # the child says what is wrong, and ends with 2
     configure_logging(settings.log_level, settings.log_format)
-    return _Keeping(_same_program(arguments), Latch(settings.state_dir)).run()
-
-
-def _same_program(arguments: Sequence[str]) -> list[str]:
-    """As we were started ourselves, by `-m` or by a script."""
-    ours = sys.orig_argv[1 : len(sys.orig_argv) - len(sys.argv) + 1]
-    return [sys.executable, *ours, *arguments]
+    return _Keeping([*same_program(), *arguments], Latch(settings.state_dir)).run()
 
 
 class _Keeping:

@@ -87,6 +87,8 @@ def _for_a_person(seen: Sighting) -> tuple[str, ...]:
     why = [stale_in_words(seen)] if seen.stale or seen.note else [shown(facts.get("reason"))]
     if facts.get("presence") is False and not seen.note:
         why.append("online only while the host is")
+    if facts.get("pid") is not None and not seen.stale:
+        why.append(f"process {facts['pid']}")
     return (
         seen.prop_id,
         shown(facts.get("state")) if fits else seen.availability,
@@ -106,11 +108,20 @@ def _for_a_program(seen: Sighting) -> tuple[str, ...]:
         "stale" if seen.stale else shown(facts.get("state")),
         shown(facts.get("since")),
         shown(facts.get("restarts")),
-        shown(facts.get("dialect")),
+        _kind(facts),
         {True: "yes", False: "no"}[presence] if isinstance(presence, bool) else "",
         shown(facts.get("refused")),
         stale_in_words(seen) or shown(facts.get("reason")),
     )
+
+
+def _kind(facts: Mapping[str, Any]) -> str:
+    """``native``, or ``native, isolated``, or ``native, isolated, pid 4711``."""
+    words = [shown(facts.get("dialect"))]
+    if facts.get("isolated") is True:
+        words.append("isolated")
+        words += [f"pid {facts['pid']}"] if facts.get("pid") is not None else []
+    return ", ".join(filter(None, words))
 
 
 def _sighting(prop_id: str, facts: dict[str, Any]) -> Sighting:

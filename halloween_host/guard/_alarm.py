@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import math
 import os
 import sys
 import threading
@@ -28,30 +29,38 @@ class _Timer(ctypes.Structure):
     _fields_ = (("interval", _Timespec), ("value", _Timespec))
 
 
-class Alarm:
-    """`set` from any thread, a later one wins; `wait` in one thread until it rings. Where there is no timerfd it rings at once."""
+def _timer(seconds: float) -> object:
+    """What ctypes hands over; infinity: never."""
+    nanoseconds = 0 if seconds == math.inf else max(1, int(seconds * 1e9))  # 0 would mean never
+    return ctypes.byref(_Timer(_Timespec(0, 0), _Timespec(*divmod(nanoseconds, 1_000_000_000))))
 
-    def __init__(self) -> None:
+
+class Alarm:
+    """`set` from any thread, a later one wins; `wait` in one thread until it rings. Where there is no timerfd it rings at once.
+
+    It is quickly set to the `usual` times, in seconds.
+    """
+
+    def __init__(self, *usual: float) -> None:
         self._descriptor = _open()
+        self._usual = {} if self._descriptor is None else {seconds: _timer(seconds) for seconds in usual}
         self._rung = threading.Semaphore(0)
         self._at = 0.0
 
     def set(self, seconds: float) -> None:
-        """Ring in so many seconds."""
+        """Ring in so many seconds; infinity: not any more."""
         if self._descriptor is None:
             self._at = time.monotonic() + seconds
             self._rung.release()
             return
-        nanoseconds = max(1, int(seconds * 1e9))  # 0 would mean never
-        timer = _Timer(_Timespec(0, 0), _Timespec(*divmod(nanoseconds, 1_000_000_000)))
-        _libc.timerfd_settime(self._descriptor, 0, ctypes.byref(timer), None)
+        _libc.timerfd_settime(self._descriptor, 0, self._usual.get(seconds) or _timer(seconds), None)
 
     def wait(self) -> None:
         if self._descriptor is not None:
             os.read(self._descriptor, 8)
             return
         self._rung.acquire()
-        while self._rung.acquire(timeout=max(0.0, self._at - time.monotonic())):
+        while self._rung.acquire(timeout=min(threading.TIMEOUT_MAX, max(0.0, self._at - time.monotonic()))):
             pass
 
     def close(self) -> None:

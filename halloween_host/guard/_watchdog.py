@@ -1,12 +1,13 @@
 """Who blocks the event loop is named while he does it, and a loop that stays blocked ends the process.
 
-The watchdog is a thread that looks when a step of the loop began. An idle loop costs it nothing: it sleeps, and the loop sets
-its alarm when it wakes. While the loop turns, it looks once in `name_s`.
+The watchdog is a thread that looks when a step of the loop began. An idle loop costs it nothing: it sleeps, the loop sets its
+alarm when it wakes, and stops it when it goes to rest. While the loop turns, the watchdog looks once in `name_s`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -100,7 +101,7 @@ class Watchdog:
         self._look_s = min(name_s, exit_s)
         self._stall = Stall()
         self._deadline = Deadline(exit_s)
-        self._alarm = Alarm()
+        self._alarm = Alarm(self._look_s, math.inf)
         self._block: _Block | None = None
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
@@ -109,6 +110,7 @@ class Watchdog:
         self._token = trio.lowlevel.current_trio_token()
         self._loop_thread = threading.get_ident()
         self._steps.woken = self._wake
+        self._steps.resting = self._rest
         self._thread.start()
         self._wake()
         return self
@@ -134,6 +136,13 @@ class Watchdog:
     def _wake(self) -> None:
         self._deadline.set()
         self._look_in(self._look_s)
+
+    def _rest(self) -> None:
+        """The loop is about to wait for long. The thread may look at this very moment: then it looks once more for nothing."""
+        if self._block is None and not self._closed:
+            self._deadline.clear()
+            self._alarm.set(math.inf)
+            self._steps.asleep = True
 
     # -- in our own thread
 

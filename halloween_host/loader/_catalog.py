@@ -36,6 +36,16 @@ class WorkerSpec:
     terms: Terms = attrs.field(factory=Terms)
     cargo: object | None = attrs.field(default=None, eq=False, repr=False)
 
+    @property
+    def name(self) -> str:
+        """Its folder's or, for a built-in, its file's name."""
+        return self.path.stem if self.builtin else self.path.parents[1].name
+
+    @property
+    def kind(self) -> str:
+        """``native``, or ``legacy, isolated``."""
+        return f"{self.dialect}, isolated" if self.terms.isolate else self.dialect
+
 
 @attrs.frozen
 class Skipped:

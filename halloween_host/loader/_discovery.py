@@ -14,7 +14,7 @@ from halloween_host.errors import LoadError, TopicError
 from halloween_host.loader._catalog import Skipped
 from halloween_host.loader._finder import BUILTINS, PROPS
 
-__all__ = ["Finds", "Found", "discover", "is_folder", "python_files", "there"]
+__all__ = ["Finds", "Found", "discover", "find", "found_as", "is_folder", "python_files", "there"]
 
 
 @attrs.frozen
@@ -73,12 +73,30 @@ def discover(props: Path, builtins: Sequence[Path]) -> Finds:
     for folder in builtins:
         for entry in _entries(folder, finds):
             if entry.suffix == ".py":
-                problem = _name_problem(entry.stem, "file") or _file_problem(entry)
                 if (earlier := chosen.get(entry.stem)) is not None:
                     finds.skipped.append(Skipped(earlier.name, earlier.path, f"replaced by {entry}"))
-                chosen[entry.stem] = Found(entry.stem, entry, folder, builtin=True, problem=problem)
+                chosen[entry.stem] = _builtin(entry)
     finds.workers += [chosen[name] for name in sorted(chosen)]
     return finds
+
+
+def find(name: str, props: Path, builtins: Sequence[Path]) -> Found | None:
+    """The prop, or else the built-in, that `discover` would find under this name."""
+    if _hidden(name) or name.startswith("_"):
+        return None
+    files = [folder / f"{name}.py" for folder in reversed(builtins)]
+    found = _prop(props / name, props, Finds())
+    return found or next((_builtin(file) for file in files if there(file)), None)
+
+
+def found_as(module: str, props: Path, builtins: Sequence[Path]) -> Found:
+    """The worker whose module has this name, whether its file is still there or not."""
+    package, name, *_ = module.split(".")
+    if package == PROPS:
+        worker = props / name / "backend" / "worker.py"
+        return Found(name, worker, props, builtin=False, problem=_file_problem(worker))
+    files = [folder / f"{name}.py" for folder in reversed(builtins)]
+    return _builtin(next((file for file in files if there(file)), files[0]))
 
 
 def python_files(found: Found) -> Iterator[Path]:
@@ -128,6 +146,11 @@ def _prop(prop: Path, props: Path, finds: Finds) -> Found | None:
     if sources:
         finds.skipped.append(Skipped(prop.name, backend, f"it has no worker.py ({', '.join(sources)})"))
     return None
+
+
+def _builtin(file: Path) -> Found:
+    problem = _name_problem(file.stem, "file") or _file_problem(file)
+    return Found(file.stem, file, file.parent, builtin=True, problem=problem)
 
 
 def _name_problem(name: str, what: str) -> str | None:

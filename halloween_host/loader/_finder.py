@@ -6,14 +6,15 @@ import importlib.machinery
 import linecache
 import sys
 import types
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+import attrs
 
 from halloween_host.loader._sources import FolderLoader, spec_in
 
-__all__ = ["BUILTINS", "PROPS", "anew", "drop", "foreign", "install", "unload_workers"]
+__all__ = ["BUILTINS", "PROPS", "Modules", "drop", "foreign", "install", "put_aside", "unload_workers"]
 
 #: 2025's name of the package that holds every prop.
 PROPS: Final = "props"
@@ -94,19 +95,26 @@ def drop(package: str) -> dict[str, types.ModuleType]:
     return dropped
 
 
-@contextmanager
-def anew(package: str) -> Iterator[None]:
-    """Imports in the body read the files anew; when it raises, the old modules, and their source lines, return."""
-    old = drop(package)
-    files = [str(getattr(module, "__file__", None)) for module in old.values()]
-    lines = {file: linecache.cache[file] for file in files if file in linecache.cache}
-    try:
-        yield
-    except BaseException:
-        drop(package)
-        sys.modules.update(old)
-        linecache.cache.update(lines)
-        parent, _, last = package.rpartition(".")
-        if package in old and parent in sys.modules:
-            setattr(sys.modules[parent], last, old[package])
-        raise
+@attrs.frozen(eq=False)
+class Modules:
+    """A package's modules, put aside, with the source lines that their tracebacks quote."""
+
+    package: str
+    modules: Mapping[str, types.ModuleType]
+    lines: Mapping[str, Any]
+
+    def put_back(self) -> None:
+        """Python knows these of the package from here on, and no others."""
+        drop(self.package)
+        sys.modules.update(self.modules)
+        linecache.cache.update(self.lines)
+        parent, _, last = self.package.rpartition(".")
+        if self.package in self.modules and parent in sys.modules:
+            setattr(sys.modules[parent], last, self.modules[self.package])
+
+
+def put_aside(package: str) -> Modules:
+    """Take a package's modules out of Python: the next import reads its files anew."""
+    modules = drop(package)
+    files = [str(getattr(module, "__file__", None)) for module in modules.values()]
+    return Modules(package, modules, {file: linecache.cache[file] for file in files if file in linecache.cache})

@@ -18,7 +18,7 @@ from halloween_host.loader._catalog import Catalog, Skipped, WorkerSpec
 from halloween_host.loader._checks import read_prop_id, read_worker_class
 from halloween_host.loader._configs import read_config
 from halloween_host.loader._discovery import Finds, Found, discover, python_files
-from halloween_host.loader._finder import anew, drop, foreign, install
+from halloween_host.loader._finder import drop, foreign, install
 from halloween_host.loader._requirements import check_requirements
 from halloween_host.loader._terms import class_terms, environment_terms
 from halloween_host.loader._watch import Watch, interrupts
@@ -26,10 +26,10 @@ from halloween_host.settings import Settings
 from halloween_host.terms import Terms
 from halloween_host.worker import read_actions
 
-__all__ = ["load_again", "load_workers"]
+__all__ = ["discard_nothing", "load_again", "load_workers"]
 
 
-def _discard_nothing(cargo: object) -> None:
+def discard_nothing(cargo: object) -> None:
     pass
 
 
@@ -43,6 +43,7 @@ class _Given:
     discard: Callable[[object], None]
     watch: Watch
     interrupted: Callable[[], bool]
+    prop_id: str | None = None
     taken: dict[str, Path] = attrs.field(factory=dict)
     warnings: list[str] = attrs.field(factory=list)
 
@@ -55,7 +56,7 @@ def load_workers(
     environ: Mapping[str, str],
     progress: Callable[[str], None],
     loading: Callable[[], AbstractContextManager[object]] = nullcontext,
-    discard: Callable[[object], None] = _discard_nothing,
+    discard: Callable[[object], None] = discard_nothing,
 ) -> Catalog:
     """Load all that `settings` permit: props by name, then built-ins; what does not load is an error of the catalog.
 
@@ -81,34 +82,34 @@ def load_workers(
 
 
 def load_again(
-    spec: WorkerSpec,
+    found: Found,
     *,
+    prop_id: str | None,
+    taken: Mapping[str, Path],
     settings: Settings,
     environ: Mapping[str, str],
-    progress: Callable[[str], None],
-    loading: Callable[[], AbstractContextManager[object]] = nullcontext,
-    discard: Callable[[object], None] = _discard_nothing,
+    watch: Watch,
+    loading: Callable[[], AbstractContextManager[object]],
+    discard: Callable[[object], None],
 ) -> Catalog:
-    """Import one worker anew from its files as they are now, and read its config; the others are not touched.
+    """Import one worker and read its config; it finds its modules in Python, or its files as they are now.
 
-    The catalog holds the new spec, or the errors: then the modules that were there before are back. Instances that run
-    keep the code they were made from in any case. Arguments and `Raises` as for `load_workers`.
+    `prop_id` is the one that it must have, None for whichever is not `taken`. The rest is as for `load_workers`; never
+    KeyboardInterrupt.
     """
-    root = spec.path.parents[0 if spec.builtin else 2]
-    name = spec.path.stem if spec.builtin else spec.path.parents[1].name
-    found = Found(name, spec.path, root, builtin=spec.builtin)
-    with interrupts() as interrupted, Watch(progress) as watch:
-        given = _Given(environment_terms(settings), environ, loading, discard, watch, interrupted)
-        return _load_all(Finds([found]), given, again=spec)
+    given = _Given(
+        environment_terms(settings), environ, loading, discard, watch, lambda: False, prop_id=prop_id, taken=dict(taken)
+    )
+    return _load_all(Finds([found]), given)
 
 
-def _load_all(finds: Finds, given: _Given, again: WorkerSpec | None = None) -> Catalog:
+def _load_all(finds: Finds, given: _Given) -> Catalog:
     workers: list[WorkerSpec] = []
     errors = list(finds.errors)
     for count, found in enumerate(finds.workers, 1):
         try:
             with bound_contextvars(worker=found.name):
-                workers.append(_load(found, given, again))
+                workers.append(_load(found, given))
         except* LoadError as refused:
             errors += _leaves(refused)
         given.watch.loaded(count, len(finds.workers))
@@ -116,15 +117,15 @@ def _load_all(finds: Finds, given: _Given, again: WorkerSpec | None = None) -> C
     return Catalog(tuple(workers), tuple(errors), (*finds.warnings, *given.warnings), tuple(finds.skipped))
 
 
-def _load(found: Found, given: _Given, again: WorkerSpec | None) -> WorkerSpec:
+def _load(found: Found, given: _Given) -> WorkerSpec:
     if found.problem is not None:
         raise found.error(found.problem)
     check_requirements(found)
-    with anew(found.package) if again else _forgotten_if_raises(found.package):
+    with _forgotten_if_raises(found.package):
         module, cargo = _import(found, given)
         try:
             with _blamed(found, given, "loading"):
-                return _spec(found, module, cargo, given, again)
+                return _spec(found, module, cargo, given)
         except BaseException:
             if cargo is not None:
                 given.discard(cargo)
@@ -138,10 +139,10 @@ def _import(found: Found, given: _Given) -> tuple[ModuleType, object]:
     raise found.error("was not imported: `loading` swallowed what its import raised")
 
 
-def _spec(found: Found, module: ModuleType, cargo: object, given: _Given, again: WorkerSpec | None) -> WorkerSpec:
+def _spec(found: Found, module: ModuleType, cargo: object, given: _Given) -> WorkerSpec:
     worker_class = read_worker_class(module, found)
     prop_id = read_prop_id(module, found)
-    _claim(prop_id, found, given, again)
+    _claim(prop_id, found, given)
     actions = read_actions(worker_class, prop_id, found.path)
     terms, ignored = class_terms(worker_class, given.terms)
     given.warnings.extend(ignored)
@@ -152,7 +153,7 @@ def _spec(found: Found, module: ModuleType, cargo: object, given: _Given, again:
     return WorkerSpec(
         prop_id=prop_id,
         path=found.path,
-        module=found.module,
+        module=module.__name__,
         worker_class=worker_class,
         dialect=worker_class.dialect,
         config=config,
@@ -164,9 +165,10 @@ def _spec(found: Found, module: ModuleType, cargo: object, given: _Given, again:
     )
 
 
-def _claim(prop_id: str, found: Found, given: _Given, again: WorkerSpec | None) -> None:
-    if again is not None and prop_id != again.prop_id:
-        raise found.error(f"its prop id was {again.prop_id!r} and now is {prop_id!r}: restart the host for that")
+def _claim(prop_id: str, found: Found, given: _Given) -> None:
+    if given.prop_id is not None and prop_id != given.prop_id:
+        reason = f"its prop id was {given.prop_id!r} and now is {prop_id!r}: restart the host for that"
+        raise found.error(reason, line=bound_at(found.path, "PROP_ID"))
     first = given.taken.setdefault(prop_id, found.path)
     if first != found.path:
         toggle = f", or WORKER_BUILTINS_DISABLE={found.name}" if found.builtin else ""

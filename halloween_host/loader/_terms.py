@@ -27,6 +27,7 @@ _NAMES: Final = tuple(_DEFAULTS)
 _PLAIN: Final[Mapping[type, tuple[tuple[type, ...], str]]] = {
     float: ((float, int), "seconds, a number above 0"),
     int: ((int,), f"a whole number from 1 to {MOST}"),
+    bool: ((bool,), "True or False"),
     NoneType: ((bool, NoneType), "True, False or None"),
 }
 
@@ -40,7 +41,7 @@ class _File:
 
 def environment_terms(settings: Settings) -> Terms:
     """What holds for every worker that says nothing itself."""
-    return Terms(**{name: getattr(settings, name) for name in _NAMES if name != "presence"})
+    return Terms(**{name: getattr(settings, name) for name in _NAMES if name not in ("presence", "isolate")})
 
 
 def class_terms(worker_class: type[CommonWorker], terms: Terms) -> tuple[Terms, list[str]]:

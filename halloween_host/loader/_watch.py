@@ -17,7 +17,7 @@ import attrs
 
 from halloween_host.loader._discovery import Found
 
-__all__ = ["SLOW_S", "Watch", "interrupts"]
+__all__ = ["SLOW_S", "Watch", "interrupts", "place_in"]
 
 #: Seconds that an import, or all of a load, may take without a line about it.
 SLOW_S: Final = 2.0
@@ -87,7 +87,7 @@ class Watch:
             wait_s = current.started + SLOW_S - time.monotonic()
             if wait_s <= 0:
                 current.told = True
-                where = _where(current.found, self._loading)
+                where = place_in(current.found, self._loading)
                 text = f"loading {current.found.name} takes long: {where} runs for {SLOW_S:g} s now"
                 current.context.run(self._progress, text)
             return max(wait_s, 0.0)
@@ -115,7 +115,7 @@ def interrupts() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, previous)
 
 
-def _where(found: Found, thread: int) -> str:
+def place_in(found: Found, thread: int) -> str:
     """The innermost line of the author's that the thread stands in."""
     frame = sys._current_frames().get(thread)
     while frame is not None:

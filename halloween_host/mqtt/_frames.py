@@ -1,4 +1,4 @@
-"""PUBLISH and PUBACK as bytes (MQTT 3.1.1 and 5, sections 3.3 and 3.4).
+"""PUBLISH, PUBACK and the signs of life as bytes (MQTT 3.1.1 and 5, sections 3.3, 3.4, 3.12 and 3.13).
 
 Rules for this file: values in, bytes out; no socket, no event loop, no clock.
 """
@@ -14,6 +14,8 @@ from ._topics import check_topic
 __all__ = [
     "ACK_HEAD",
     "LARGEST_PACKET",
+    "PINGREQ",
+    "PINGRESP",
     "TopicBytes",
     "disconnect_frame",
     "encode_length",
@@ -23,6 +25,9 @@ __all__ = [
 
 #: A PUBACK without its packet identifier; under MQTT 5 it means success.
 ACK_HEAD: Final = b"\x40\x02"
+
+PINGREQ: Final = b"\xc0\x00"
+PINGRESP: Final = b"\xd0\x00"
 
 #: Bytes of a packet at most: its first byte, a length of four bytes, and the largest remaining length (section 2.1.4).
 LARGEST_PACKET: Final = 5 + 268_435_455

@@ -7,20 +7,19 @@ returned: paho's locks are not held then, and an error in a callback is no malfo
 from __future__ import annotations
 
 import contextlib
-import functools
 import ssl
-from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Final
 
 import anyio
 import anyio.lowlevel
 from paho.mqtt.enums import MQTTProtocolVersion
 
-from ._errors import MqttError, ProtocolViolation, explain
-from ._frames import disconnect_frame
+from ._errors import MqttError, MqttTimeoutError, ProtocolViolation, explain
+from ._frames import PINGREQ, PINGRESP, disconnect_frame
 from ._keep_alive import KeepAlive
 from ._messages import BATCH
 from ._paho import PahoClient
+from ._shielded import shielded
 from ._splitter import Splitter
 from ._transport import Cork, Transport
 
@@ -35,24 +34,12 @@ LATE_S: Final = 0.5
 #: After so many calls of paho's parser other tasks get a turn.
 TURN: Final = 256
 
-Pump = Callable[[Any], Coroutine[Any, Any, None]]
-
-
-def _shielded(pump: Pump) -> Pump:
-    """A pump outlives the cancellation of the client's body, so that DISCONNECT still goes out."""
-
-    @functools.wraps(pump)
-    async def run(self: Pumps) -> None:
-        with anyio.CancelScope(shield=True):
-            await pump(self)
-
-    return run
-
 
 class Pumps:
     """Made in the running event loop, on an open transport; `lost` is the reason once it has ended.
 
-    With a splitter PUBLISH and PUBACK packets of QoS 0 and 1 pass paho by, both ways; without it all goes through paho.
+    With a splitter PUBLISH and PUBACK packets of QoS 0 and 1 and signs of life pass paho by, both ways; without it all goes
+    through paho.
     """
 
     def __init__(self, name: str, transport: Transport, paho: PahoClient) -> None:
@@ -145,7 +132,7 @@ class Pumps:
             self._failure = error
         self.want_write()
 
-    @_shielded
+    @shielded
     async def read_pump(self) -> None:
         """Take what arrives to paho, until the end of the stream."""
         try:
@@ -211,16 +198,22 @@ class Pumps:
                 await anyio.lowlevel.checkpoint()
 
     def read_packet(self, packet: bytes) -> bool:
-        """Let paho read one whole packet; whether the connection goes on."""
-        self._transport.serve(packet)
-        self._let_paho_read()
+        """Let paho read one whole packet, unless it is an answer to our PINGREQ; whether the connection goes on."""
+        if packet == PINGRESP:
+            self._ping_answered()
+        else:
+            self._transport.serve(packet)
+            self._let_paho_read()
         return self.paho.alive
 
     def _let_paho_read(self) -> None:
         self.paho.read_packet()
-        if self.paho.ping_answered():
-            self._alive.answered()
-            self._alarm.deadline = self._alive.wake_at
+        if self._splitter is None and self.paho.ping_answered():
+            self._ping_answered()
+
+    def _ping_answered(self) -> None:
+        self._alive.answered()
+        self._alarm.deadline = self._alive.wake_at
 
     def _dismiss(self, violation: ProtocolViolation) -> None:
         """End the connection as MQTT 5, section 4.13 demands; under 3.1.1 a DISCONNECT would call our will off."""
@@ -230,7 +223,7 @@ class Pumps:
                 self._transport.flush()
         self._broken(str(violation))
 
-    @_shielded
+    @shielded
     async def write_pump(self) -> None:
         """Send what paho has queued, in one system call a wake-up where the kernel takes it."""
         try:
@@ -266,7 +259,7 @@ class Pumps:
             await self._ended_within(LAST_WORD_S)
             self._broken(explain(error))
 
-    @_shielded
+    @shielded
     async def keep_alive(self) -> None:
         """Send a PINGREQ when one is due; one without its answer ends the connection."""
         self._alive = KeepAlive(self.paho.keepalive, anyio.current_time())
@@ -278,19 +271,25 @@ class Pumps:
                     # This thread was blocked meanwhile: the broker's answer may lie in the socket, let it be read first.
                     await self._ended_within(0.1)
                 if self.lost is None and not self.closing and self._alive.look(anyio.current_time()):
-                    with self.corked:
-                        self.paho.ping()
+                    self._ping()
         except TimeoutError as error:
-            self._broken(str(error))
+            self._broken(str(error), MqttTimeoutError)
+
+    def _ping(self) -> None:
+        with self.corked:
+            if self._splitter is None:
+                self.paho.ping()
+            else:
+                self._transport.send(PINGREQ)
 
     async def _ended_within(self, seconds: float) -> None:
         with anyio.move_on_after(seconds):
             await self.ended.wait()
 
-    def _broken(self, cause: str) -> None:
+    def _broken(self, cause: str, kind: type[MqttError] = MqttError) -> None:
         if self.lost is not None:
             return
         if self.closing:
             self.lose(MqttError(f"the connection to {self.name} was closed"))
         else:
-            self.lose(MqttError(f"connection to {self.name} lost: {cause}"))
+            self.lose(kind(f"connection to {self.name} lost: {cause}"))

@@ -55,6 +55,7 @@ def load_settings(environ: Mapping[str, str], *, broker: str | None = None) -> S
         restart_window_s=reader.read("WORKER_RESTART_WINDOW_S", positive_seconds, 60.0),
         mailbox_capacity=reader.read("WORKER_MAILBOX_CAPACITY", whole_number(1, 1_000_000), 10_000),
         presence_max=reader.read("PRESENCE_MAX", whole_number(0, 1_000_000), 200),
+        isolate=reader.read("WORKER_ISOLATE", list_of_names, ()),
         watchdog_s=reader.read("WATCHDOG_S", seconds(0.05, 86_400), 0.25),
         watchdog_exit_s=reader.read("WATCHDOG_EXIT", seconds_or_never(1, 86_400), 30.0),
         state_dir=reader.read("STATE_DIR", folder, Path("state")),

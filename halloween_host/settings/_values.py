@@ -78,9 +78,19 @@ class Settings:
     restart_window_s: float = 60.0
     mailbox_capacity: int = 10_000
     presence_max: int = 200
+    isolate: tuple[str, ...] = ()
     watchdog_s: float = 0.25
     watchdog_exit_s: float = 30.0
     state_dir: Path = Path("state")
     log_level: str = "INFO"
     log_format: Literal["console", "json"] = "console"
     warnings: tuple[str, ...] = ()
+
+    def alone(self, name: str, *, builtin: bool) -> Settings:
+        """As these, for a host that loads this one worker (its folder's or file's name)."""
+        builtins, props = Toggles("BUILTINS", disable_all=True), Toggles("PROPS", disable_all=True)
+        if builtin:
+            builtins = Toggles("BUILTINS", allow=(name,))
+        else:
+            props = Toggles("PROPS", allow=(name,))
+        return attrs.evolve(self, builtins=builtins, props=props, isolate=())

@@ -59,6 +59,7 @@ VARIABLES: Final[tuple[Variable, ...]] = (
     Variable("MQTT_FAST_PATH", "1", "`0`: let every packet go through paho, to find out whose fault something is"),
     *_toggles("BUILTINS", "built-ins"),
     *_toggles("PROPS", "props"),
+    Variable("WORKER_ISOLATE", "none", "run each of these workers (`a,b`) in a process of its own"),
     Variable("WORKER_START_TIMEOUT_S", "30", "seconds until a `start()` that does not return is reported"),
     Variable("WORKER_STOP_TIMEOUT_S", "5", "seconds that `stop()` may take"),
     Variable("WORKER_SAFE_TIMEOUT_S", "1", "seconds that `safe()` may take"),

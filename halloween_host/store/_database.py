@@ -6,6 +6,7 @@ Lazily imported: a night without a store needs no sqlite3.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import shutil
 import sqlite3
@@ -77,18 +78,19 @@ class Database:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        with _mapped():
-            #: Whether the file holds nothing yet.
-            self.fresh = _make(file)
-            found = file.stat()
-            self._identity = found.st_dev, found.st_ino
-            self._connection = sqlite3.connect(file, timeout=BUSY_S, isolation_level=None)
-        try:
+        with _alone_with(file):
             with _mapped():
-                self._prepare()
-        except (Trouble, Corrupt):
-            self.close()
-            raise
+                #: Whether the file holds nothing yet.
+                self.fresh = _make(file)
+                found = file.stat()
+                self._identity = found.st_dev, found.st_ino
+                self._connection = sqlite3.connect(file, timeout=BUSY_S, isolation_level=None)
+            try:
+                with _mapped():
+                    self._prepare()
+            except (Trouble, Corrupt):
+                self.close()
+                raise
 
     @property
     def in_place(self) -> bool:
@@ -169,20 +171,53 @@ def _read_unwritten(file: Path) -> list[Row]:
             return connection.execute(_READ).fetchall()
 
 
-def set_aside(file: Path) -> Path:
-    """Rename a corrupt file and what SQLite has beside it; its new path.
+def set_aside(file: Path) -> Path | None:
+    """Rename a corrupt file and what SQLite has beside it; its new path, None when another process of the host was faster.
 
     Raises:
         Trouble: when it cannot be renamed.
     """
     moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     aside = file.with_name(f"{file.name}.corrupt-{moment}")
-    with _mapped():
+    with _alone_with(file), _mapped():
+        if not _is_corrupt(file):
+            return None
         # The database last: a fresh one must never meet the old one's -wal.
         for suffix in ("-wal", "-shm", ""):
             with suppress(FileNotFoundError):
                 file.with_name(f"{file.name}{suffix}").rename(f"{aside}{suffix}")
     return aside
+
+
+@contextmanager
+def _alone_with(file: Path) -> Iterator[None]:
+    """One process at a time makes the file, or sets it aside: an isolated worker has a process of its own.
+
+    The folder is what is locked: closing any descriptor of the file itself would end SQLite's own locks (fcntl(2)).
+    """
+    try:
+        folder = os.open(file.parent, os.O_RDONLY)
+    except OSError:  # there is none yet, or it is closed to us
+        yield
+        return
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _is_corrupt(file: Path) -> bool:
+    """Whether it still is."""
+    if not file.exists():
+        return False
+    try:
+        with _mapped(), closing(sqlite3.connect(file, timeout=BUSY_S)) as connection:
+            connection.execute(_READ).fetchall()
+    except (Corrupt, Trouble):
+        return True
+    return False
 
 
 def _make(file: Path) -> bool:

@@ -117,8 +117,8 @@ class Journal:
     # -- what the host asks
 
     def load(self, prop_ids: Collection[str]) -> None:
-        """Read what these props have; when the file cannot be read, that is tried again beside all else."""
-        self._prop_ids = frozenset(prop_ids)
+        """Read what these props have, too; when the file cannot be read, that is tried again beside all else."""
+        self._prop_ids = frozenset((*self._prop_ids, *prop_ids))
         if self._file is None or not self._file.exists():
             return
         from halloween_host.store._database import Corrupt, Trouble, read_file
@@ -129,10 +129,11 @@ class Journal:
             except Corrupt as error:
                 self._set_aside(str(error), "what was stored is lost")
                 return
-            self.take(rows, self._prop_ids)
+            self.take(rows, frozenset(prop_ids))
         except Trouble as trouble:
             with self.lock:
                 self._unread = True
+                self._changed.notify_all()
             self._tell(str(trouble))
             with self.lock:
                 self._start()
@@ -177,7 +178,7 @@ class Journal:
 
     def _start(self) -> None:
         """The lock is held."""
-        if self._closing:
+        if self._closing or self._thread is not None:
             return
         self._thread = threading.Thread(target=self._run, name="store", daemon=True)
         try:
@@ -261,10 +262,9 @@ class Journal:
         from halloween_host.store._database import set_aside
 
         self._rewrite = True
-        aside = set_aside(self._file)
-        self._listener.warned(
-            f"{self._shown} is corrupt ({why}): set aside as {aside.name}, a fresh one begins; {what_becomes}"
-        )
+        if (aside := set_aside(self._file)) is not None:  # else another process of this host was faster, and says so
+            how = f"set aside as {aside.name}, a fresh one begins; {what_becomes}"
+            self._listener.warned(f"{self._shown} is corrupt ({why}): {how}")
 
     def _tell(self, trouble: str | None) -> None:
         """How the last try went."""

@@ -35,7 +35,7 @@ def boot_id() -> str:
 
 
 class Stores:
-    """Made before any worker, `load`ed once, `close`d at the end. Every call may come from any thread.
+    """Made before any worker, `load`ed before each, `close`d at the end. Every call may come from any thread.
 
     Without a `file` all of it is in memory. `wall` returns Unix seconds, `ticks` seconds that go on over a restart of the host,
     as long as `boot` returns the same ("" when nobody knows).

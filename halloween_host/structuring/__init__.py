@@ -7,6 +7,15 @@ attrs classes, and every value in them passes our own rules, for handlers' argum
 from halloween_host.structuring._argument import structure_argument
 from halloween_host.structuring._hints import check_hint, describe
 from halloween_host.structuring._misfit import WrongKey, step_of
-from halloween_host.structuring._rules import structure, structure_all
+from halloween_host.structuring._rules import forget_classes, structure, structure_all
 
-__all__ = ["WrongKey", "check_hint", "describe", "step_of", "structure", "structure_all", "structure_argument"]
+__all__ = [
+    "WrongKey",
+    "check_hint",
+    "describe",
+    "forget_classes",
+    "step_of",
+    "structure",
+    "structure_all",
+    "structure_argument",
+]

@@ -18,7 +18,7 @@ from halloween_host.structuring._misfit import Misfit, WrongKey, got, misfit, mo
 if TYPE_CHECKING:
     from halloween_host.structuring._classes import ClassFiller
 
-__all__ = ["fit", "fit_any_of", "structure", "structure_all"]
+__all__ = ["fit", "fit_any_of", "forget_classes", "structure", "structure_all"]
 
 T = TypeVar("T")
 _WHOLE: Final = re.compile(r"[+-]?[0-9]+")
@@ -238,3 +238,8 @@ def _filler() -> ClassFiller:
     from halloween_host.structuring._classes import ClassFiller
 
     return ClassFiller(fit)
+
+
+def forget_classes() -> None:
+    """Let go of the attrs classes that were filled so far: some may be of code that is gone. Others are learned again."""
+    _filler.cache_clear()

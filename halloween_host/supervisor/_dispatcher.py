@@ -17,7 +17,7 @@ from halloween_host.errors import CommandError
 from halloween_host.flag import Flag
 from halloween_host.outbox import Post
 from halloween_host.supervisor._answers import Answers
-from halloween_host.supervisor._lanes import STOP, Cooldowns, Lane
+from halloween_host.supervisor._lanes import STOP, Cooldowns, Lane, lanes
 from halloween_host.supervisor._raw import Raw
 from halloween_host.supervisor._replies import Address, address_of
 from halloween_host.supervisor._requests import Request
@@ -56,7 +56,6 @@ class Dispatcher:
         #: Commands refused since the host started.
         self.refused_count = 0
         self._prop_id = prop_id
-        self._capacity = capacity
         self._clock = clock
         self._wall = wall
         self._refused = refused
@@ -68,8 +67,9 @@ class Dispatcher:
         self._full_count = 0
         self._full_said_at = -math.inf
         self._answers = Answers(prop_id, clock, post)
-        self._lanes = {name: Lane(self, action, cooldowns) for name, action in actions.items()}
-        self._other = self._lanes.get("command") or Lane(self, None)  # do_command takes what nobody else does
+        self._cooldowns = cooldowns
+        self._lanes: dict[str, Lane] = {}
+        self.change(actions, capacity)
 
     @property
     def load(self) -> float:
@@ -78,6 +78,11 @@ class Dispatcher:
 
     def now(self) -> float:
         return self._clock()
+
+    def change(self, actions: Mapping[str, Action], capacity: int) -> None:
+        """Go by these from now on; between two instances, when nothing waits or runs. Cool-downs go on."""
+        self._capacity = capacity
+        self._lanes, self._other = lanes(self, actions, self._lanes, self._cooldowns)
 
     def deliver(self, arrival: Arrival, closed: str | None) -> None:
         """Take it or refuse it; `closed` is why nothing is taken now. A message of a subscription is then news for nobody."""
@@ -154,7 +159,7 @@ class Dispatcher:
         assert isinstance(command, Command)
         assert home is not None
         if request.expires_at is not None:
-            self._check_age(request)
+            request.check_age(self._clock())
         if request.addresses:
             request.began_at = self._clock()
         self._running[request] = None
@@ -267,7 +272,7 @@ class Dispatcher:
             return
         try:
             if home.wants_arrivals:
-                self._check_age(request)
+                request.check_age(self._clock())
                 request.began_at = self._clock()
                 self._running[request] = None
                 home.deliver(request.arrival, Raw(self, request))
@@ -275,11 +280,6 @@ class Dispatcher:
                 self.admit(request)
         except CommandError as error:
             self.refuse(request, error.reason)
-
-    def _check_age(self, request: Request) -> None:
-        if request.expires_at is not None and self._clock() > request.expires_at:
-            late_s = self._clock() - request.expires_at
-            raise CommandError(f"refused, its turn came {late_s:,.1f} s after its ttl was over", action=request.action)
 
     def _ended(self, request: Request, lane: Lane, ending: Ending, value: object, error: str | None) -> None:
         """The handler of a request has ended."""

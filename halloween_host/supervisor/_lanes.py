@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 from halloween_host.errors import CommandError
 from halloween_host.supervisor._requests import Request
 from halloween_host.worker import Action
 
-__all__ = ["STOP", "Cooldowns", "Lane", "Starter"]
+__all__ = ["STOP", "Cooldowns", "Lane", "Starter", "lanes"]
 
 #: The action that must always get through.
 STOP: Final = "stop"
@@ -66,6 +66,8 @@ class Lane:
         self, starter: Starter, action: Action | None, cooldowns: Callable[[], Cooldowns | None] = lambda: None
     ) -> None:
         free = action is None or action.name == STOP
+        #: Whether it is of several actions, and of any that has no handler.
+        self.shared = action is None
         self.timeout_s = None if action is None else action.timeout_s
         self._mode = "parallel" if action is None or free else action.mode
         self._cooldown_s = None if action is None or free else action.cooldown_s
@@ -113,6 +115,12 @@ class Lane:
         finally:
             self._advances = False
 
+    def after(self, lane: Lane | None) -> Lane:
+        """Itself, its cool-down going on where that of `lane` stood, whose place it takes."""
+        if lane is not None:
+            self._accepted_at = max(self._accepted_at, lane._accepted_at)
+        return self
+
     def clear(self) -> list[Request]:
         """Forget all requests; those that had not started."""
         waiting = list(self._queue)
@@ -149,3 +157,23 @@ class Lane:
         tenths = math.ceil(wait_s * 10 - 10 * _TINY_S)
         self._starter.refuse(request, f"refused, it cools down; accepted again in {tenths / 10:.1f} s")
         return True
+
+
+def lanes(
+    starter: Starter,
+    actions: Mapping[str, Action],
+    before: Mapping[str, Lane],
+    cooldowns: Callable[[], Cooldowns | None],
+) -> tuple[dict[str, Lane], Lane]:
+    """A lane for each action, in the place of those `before`, and the one for what has no handler of its own.
+
+    Actions that ask for nothing share one lane: it knows nothing that one of them could see of the others.
+    """
+    plain = Lane(starter, None)
+    made = {}
+    for name, action in actions.items():
+        lane, old = Lane(starter, action, cooldowns), before.get(name)
+        if old is not None and old.shared:
+            old = None
+        made[name] = plain if lane.plain and lane.timeout_s is None and old is None else lane.after(old)
+    return made, made.get("command", plain)  # do_command takes what nobody else does

@@ -52,6 +52,12 @@ class Request:
     def action(self) -> str | None:
         return None if self.command is None else self.command.action
 
+    def check_age(self, now: float) -> None:
+        """Raise CommandError when its turn comes too late; `now` is on the dispatcher's clock."""
+        if self.expires_at is not None and now > self.expires_at:
+            late_s = now - self.expires_at
+            raise CommandError(f"refused, its turn came {late_s:,.1f} s after its ttl was over", action=self.action)
+
     def answer_to(self, address: Address | None) -> None:
         """Its acks go to `address` too."""
         if address is not None:

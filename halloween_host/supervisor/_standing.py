@@ -63,6 +63,8 @@ class Standing:
     """Judges and says what one worker is. `wall` returns Unix seconds."""
 
     _host_trouble: str | None = None
+    _isolated = False
+    _pid: int | None = None
 
     def __init__(
         self,
@@ -74,6 +76,8 @@ class Standing:
         *,
         wall: Callable[[], float],
         mailbox: Mailbox,
+        isolated: bool = False,
+        pid: int | None = None,
     ) -> None:
         self.phase = Phase.STARTING
         self.reason: str | None = None
@@ -84,13 +88,15 @@ class Standing:
         self.born: Callable[[], None] = lambda: None
         #: False once the topics are somebody else's: then nothing is said any more.
         self.speaks = True
+        self.dialect = dialect
         self._prop_id = prop_id
-        self._dialect = dialect
         self._voice = voice
         self._outbox = outbox
         self._reviews = reviews
         self._wall = wall
         self._mailbox = mailbox
+        if isolated:  # few are: the others need no room for it
+            self._isolated, self._pid = True, pid
         self._linked = False
         self._unlinked_at = -math.inf
         self._restarted_at = -math.inf
@@ -117,14 +123,22 @@ class Standing:
     def health(self) -> Health:
         present = self._voice.present
         return Health(
-            self._state, self._why, self._since, self.restarts, self._dialect, present, self._mailbox.refused_count
+            self._state,
+            self._why,
+            self._since,
+            self.restarts,
+            self.dialect,
+            present,
+            self._mailbox.refused_count,
+            self._isolated,
+            self._pid,
         )
 
     def enter(self, phase: Phase, reason: str | None = None) -> None:
         """The instance's life took a turn."""
         self.turn(phase, reason)
         self.review()
-        self._tell()
+        self.tell()
 
     def turn(self, phase: Phase, reason: str | None = None) -> None:
         """As `enter`, and not a word of it yet: the caller, who has no time now, enters it again."""
@@ -194,7 +208,7 @@ class Standing:
             if state.available != self._state.available:
                 _log.info("online" if state.available else f"offline: {why}", worker=self._prop_id)
             self._state, self._why, self._since = state, why, self._wall()
-            self._tell()
+            self.tell()
         if not self.speaks:
             return
         word: Word = "online" if state.available else "offline"
@@ -204,9 +218,15 @@ class Standing:
         if health != self._published:
             self._published = health
             topic, now = topics.health(self._prop_id), self._outbox.now()
-            self._outbox.post(Post(self._prop_id, topic, encode_health(health), "status", 1, True, now))
+            payload = encode_health(health)
+            self._outbox.post(Post(self._prop_id, topic, payload, "status", 1, True, now, wanted=self._wanted))
 
-    def _tell(self) -> None:
+    def _wanted(self) -> bool:
+        """Whether what waits for the broker may still be said."""
+        return self.speaks
+
+    def tell(self) -> None:
+        """Wake those who wait for `changed`."""
         changed, self.changed = self.changed, Flag()
         changed.set()
 

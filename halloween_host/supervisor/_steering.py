@@ -7,6 +7,7 @@ import trio
 from halloween_host.flag import Flag
 from halloween_host.outlet import Outlet
 from halloween_host.reporter import Reporter
+from halloween_host.states import Health, State
 from halloween_host.supervisor._dispatcher import Dispatcher
 from halloween_host.supervisor._ending import CLOSE_GRACE_S
 from halloween_host.supervisor._safety import Safety, make_safe
@@ -45,6 +46,30 @@ class Steering:
     _made_safe: Flag
     _resumes: bool
 
+    @property
+    def health(self) -> Health:
+        return self._standing.health
+
+    @property
+    def state(self) -> State:
+        return self._standing.state
+
+    @property
+    def said(self) -> str | None:
+        """See `witness.Subject`."""
+        return self._standing.said
+
+    def repeat(self) -> None:
+        self._standing.repeat()
+
+    @property
+    def stop_timeout_s(self) -> float:
+        return self._terms.stop_timeout_s
+
+    @property
+    def refused_count(self) -> int:
+        return self._dispatcher.refused_count
+
     def blocked(self, seconds: float, where: str = "") -> None:
         """A step of this worker took `seconds`, in its code at `where`, if that is known; meanwhile nobody else ran."""
         how = f"{seconds:.1f} s{f' {where}' if where else ''}"
@@ -60,6 +85,13 @@ class Steering:
 
     def say_health(self) -> None:
         self._standing.say_health()
+
+    def follow(self, restarts: int, crashed: str | None) -> None:
+        """Other processes of this worker went before, with so many restarts; the last one may have crashed for this reason."""
+        self._standing.restarts = restarts
+        if crashed is not None:
+            self._standing.restarts -= 1
+            self._standing.restarted(crashed)
 
     def degrade(self, reason: str | None) -> None:
         """Something of the host's that this worker needs does not work, for this reason; None: it does again."""
@@ -105,10 +137,13 @@ class Steering:
     def restart(self) -> None:
         """Stop the worker in good order and start it at once, whatever it was."""
         if self._standing.phase is not Phase.PANIC:
-            if self._standing.phase in ALIVE:
-                self._standing.enter(Phase.STOPPED, "restarted by the operator")
-                self._life.cancel()
-            self.start()
+            self._end_and_start("restarted by the operator")
+
+    def _end_and_start(self, why: str) -> None:
+        if self._standing.phase in ALIVE:
+            self._standing.enter(Phase.STOPPED, why)
+            self._life.cancel()
+        self.start()
 
     # -- panic
 

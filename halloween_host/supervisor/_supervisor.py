@@ -14,12 +14,12 @@ import trio
 from halloween_host.errors import CommandError
 from halloween_host.flag import Flag
 from halloween_host.outlet import Outlet
-from halloween_host.states import Health, State
 from halloween_host.supervisor._dispatcher import Dispatcher
 from halloween_host.supervisor._ending import end_instance
+from halloween_host.supervisor._outfits import Changing
 from halloween_host.supervisor._refusals import Refusals
 from halloween_host.supervisor._standing import ALIVE, Phase, Standing
-from halloween_host.supervisor._steering import Steering, panic_text
+from halloween_host.supervisor._steering import panic_text
 from halloween_host.supervisor._terms import Subscriptions, Surroundings
 from halloween_host.supervisor._turns import Turns
 from halloween_host.terms import Terms
@@ -33,7 +33,7 @@ REASON_CHARS: Final = 200
 _log: Final = structlog.stdlib.get_logger()
 
 
-class Supervisor(Steering):
+class Supervisor(Changing):
     """Runs instances of one worker, one at a time; all calls come from Trio's thread. `hooks` are a worker's ways to the host."""
 
     def __init__(
@@ -91,30 +91,6 @@ class Supervisor(Steering):
 
     # -- what the host and the router call
 
-    @property
-    def health(self) -> Health:
-        return self._standing.health
-
-    @property
-    def state(self) -> State:
-        return self._standing.state
-
-    @property
-    def said(self) -> str | None:
-        """See `witness.Subject`."""
-        return self._standing.said
-
-    def repeat(self) -> None:
-        self._standing.repeat()
-
-    @property
-    def stop_timeout_s(self) -> float:
-        return self._terms.stop_timeout_s
-
-    @property
-    def refused_count(self) -> int:
-        return self._dispatcher.refused_count
-
     def deliver(self, arrival: Arrival) -> None:
         """A message for this worker; refused with one line when there is no instance that could take it, or too many wait."""
         closed = self._closed
@@ -152,6 +128,7 @@ class Supervisor(Steering):
         self._settle()
 
     async def _run_instance(self) -> None:
+        self._change()
         if self._standing.phase is not Phase.PANIC:
             self._standing.enter(Phase.STARTING)
         began = trio.current_time()
@@ -222,16 +199,18 @@ class Supervisor(Steering):
         if self._standing.phase is Phase.STARTING:  # else a panic, a crash or its own stop() came as start() returned
             self._standing.enter(Phase.RUNNING)
         await self._born.wait()  # an answer before that would be held with the telemetry, the newest alone
+        self._keep()
         await self._dispatcher.serve(home)
 
     def _name_slow_start(self, start: object) -> None:
         if start is self._starting:
             text = f"start() has not returned in {self._terms.start_timeout_s:g} s"
-            self._reporter.error(self.prop_id, f"{text}; the worker is not online, the others run on")
+            if not self._give_up_start(text):
+                self._reporter.error(self.prop_id, f"{text}; the worker is not online, the others run on")
 
     async def _wait_for_turn(self, home: Home | None, began: float) -> None:
         """Until the next instance may start, with this one's home still open: a panic finds it there."""
-        if self._standing.phase is Phase.DOWN and not self._turns.over:
+        if self._standing.phase is Phase.DOWN and not (self._turns.over or self._turns.wanted):
             _log.info(f"restarts in {self._turns.plan(began):.1f} s")
         self._at_rest.set()
         # A guest loop can be left behind after a crash; after a panic, what hangs keeps its worker offline.
@@ -264,6 +243,7 @@ class Supervisor(Steering):
 
     def _settle(self) -> None:
         self._standing.enter(Phase.STOPPED, "the host stopped")
+        self._let_go()
         self.settled.set()
 
     # -- Reports: what the home tells us
@@ -271,10 +251,13 @@ class Supervisor(Steering):
     def crashed(self, task: str, error: BaseException) -> None:
         where = place_of(error)
         text = f"{task} crashed: {describe(error, self._dialect)}{f' ({where})' if where else ''}"
-        if self._standing.phase in ALIVE and not (self._stopped_itself or self._turns.over):
+        alive = self._standing.phase in ALIVE and not (self._stopped_itself or self._turns.over)
+        if alive:
             self._standing.enter(Phase.DOWN, text[:REASON_CHARS])
             self._life.cancel()
         self._reporter.error(self.prop_id, text, error)
+        if alive:
+            self._change_back(text)
 
     def failed(self, action: str, error: Exception) -> None:
         self._reporter.error(self.prop_id, f"{action}: {describe(error, self._dialect)}", error)
@@ -289,6 +272,7 @@ class Supervisor(Steering):
     def stopped_itself(self) -> None:
         self._stopped_itself = True
         if self._standing.phase in ALIVE and not self._turns.over:
+            self._keep()
             _log.info("stopped itself, not restarted")
             self._standing.enter(Phase.STOPPED, "stopped itself")
         self._life.cancel()

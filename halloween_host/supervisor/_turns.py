@@ -22,11 +22,16 @@ class Turns:
         self.wanted = False
         #: Whether there shall be no next one.
         self.over = False
-        self._window_s = terms.restart_window_s
-        self._budget = RestartBudget(terms.restart_limit, terms.restart_window_s, random=random)
+        self._random = random
         self._attempt = -1
         self._at = math.inf
         self._changed = Flag()
+        self.change(terms)
+
+    def change(self, terms: Terms) -> None:
+        """Go by these from now on; the crashes so far are forgotten."""
+        self._window_s = terms.restart_window_s
+        self._budget = RestartBudget(terms.restart_limit, terms.restart_window_s, random=self._random)
 
     def begin(self) -> None:
         """An instance starts; there is no next one until somebody says so."""

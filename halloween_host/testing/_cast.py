@@ -6,6 +6,7 @@ import inspect
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import attrs
 
 from halloween_host import legacy, topics
 from halloween_host.errors import StageError
-from halloween_host.loader import WorkerSpec, load_workers, spec_of, unload_workers
+from halloween_host.loader import Again, WorkerSpec, load_workers, spec_of, unload_workers
 from halloween_host.settings import Settings
 from halloween_host.worker import CommonWorker
 
@@ -25,16 +26,27 @@ Cast = type[CommonWorker] | Sequence[type[CommonWorker]] | Mapping[str, type[Com
 @contextmanager
 def cast_of(
     workers: Cast, config: Mapping[str, Mapping[str, Any]], settings: Settings, environ: Mapping[str, str]
-) -> Iterator[tuple[WorkerSpec, ...]]:
-    """What to run; a folder's modules are let go at the end.
+) -> Iterator[tuple[tuple[WorkerSpec, ...], Again | None]]:
+    """What to run, and what loads from its folder again, if it is one; a folder's modules are let go at the end.
 
     Raises:
         LoadError: when a worker does not load, or its config does not fit (a group, when there are several).
         StageError: when `config` names a prop that is not in the cast.
     """
     if isinstance(workers, Path | str):
+        refine = partial(_with_config, config=config, settings=settings)
+        again = Again(
+            Path(workers).absolute(),
+            (),
+            settings,
+            environ,
+            progress=lambda text: None,
+            loading=legacy.loading,
+            discard=legacy.discard,
+            refine=refine,
+        )
         with _loaded(Path(workers), settings, environ) as specs:
-            yield tuple(_with_config(spec, config, settings) for spec in specs)
+            yield tuple(map(refine, specs)), again
         return
     if isinstance(workers, Mapping):
         named = dict(workers)
@@ -43,10 +55,11 @@ def cast_of(
         named = {_name_of(each): each for each in classes}
     if strangers := sorted(config.keys() - named.keys()):
         raise StageError(f"a config for {', '.join(strangers)}, but on the stage are {', '.join(named)}")
-    yield tuple(
+    given = (
         spec_of(topics.check_prop_id(prop_id), each, _source(each), dict(config.get(prop_id, {})), settings)
         for prop_id, each in named.items()
     )
+    yield tuple(given), None
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from halloween_host.mqtt import MqttError
+from halloween_host.mqtt import MqttTimeoutError
 
 from ._engine import NAME, Engine
 from ._packets import Closing
@@ -51,4 +51,4 @@ def _give_up(wire: Wire) -> None:
     client, wire.client = wire.client, None
     if client is not None:
         wire.up.append(Closing(said=False))
-        client.lose(MqttError(f"connection to {NAME} lost: no answer to our keep-alive"))
+        client.lose(MqttTimeoutError(f"connection to {NAME} lost: no answer to our keep-alive"))

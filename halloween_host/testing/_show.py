@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
@@ -18,7 +17,7 @@ from halloween_host.commands import encode_command
 from halloween_host.doorbell import Doorbell
 from halloween_host.errors import StageError, did_you_mean
 from halloween_host.latch import Latch
-from halloween_host.loader import WorkerSpec
+from halloween_host.loader import Again, WorkerSpec
 from halloween_host.outbox import Outbox
 from halloween_host.panic import Report
 from halloween_host.reporter import Reporter
@@ -33,6 +32,7 @@ from halloween_host.testing._seed import seeded, stage_wall
 from halloween_host.testing._stores import stage_stores
 from halloween_host.testing._time import virtual_time
 from halloween_host.testing._transcript import Transcript
+from halloween_host.testing._wishes import ANYTHING, fits
 from halloween_host.tree import Tree
 from halloween_host.world import World
 
@@ -44,15 +44,6 @@ LINK_S: Final = 1.0
 CLIENT_ID: Final = "halloween-stage"
 
 _log: Final = structlog.stdlib.get_logger()
-
-
-class _Any:
-    def __repr__(self) -> str:
-        return "anything"
-
-
-#: What `Show.expect` takes for any value.
-ANYTHING: Final = _Any()
 
 
 class Show:
@@ -132,7 +123,7 @@ class Show:
         for index in range(seen, len(messages)):
             self._seen[topic] = index + 1
             text = messages[index].payload.decode(errors="backslashreplace")
-            if _fits(text, value):
+            if fits(text, value):
                 return text
             passed.append(text)
         return None
@@ -201,7 +192,7 @@ async def rehearse(
     with ExitStack() as stack:
         folder = state or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rehearsal-")))
         settings = load_settings({**environ, "STATE_DIR": str(folder)})
-        specs = stack.enter_context(cast_of(workers, config or {}, settings, environ))
+        specs, again = stack.enter_context(cast_of(workers, config or {}, settings, environ))
         began = trio.current_time()
         transcript = Transcript(lambda: trio.current_time() - began, replace=(str(folder), "STATE_DIR"))
         reached: list[StageError] = []
@@ -215,7 +206,7 @@ async def rehearse(
             stage = broker if broker is not None else await open_.enter_async_context(StageBroker())
             stage.observers.append(transcript.hear)
             stores = open_.enter_context(stage_stores(state, store or {}, {spec.prop_id for spec in specs}))
-            tree = _plant(specs, settings, stage, Latch(folder), stores, seed)
+            tree = _plant(specs, again, settings, stage, Latch(folder), stores, seed)
             show = Show(tree, stage, transcript, stores)
             async with trio.open_nursery() as nursery:
                 await nursery.start(tree.run)
@@ -246,7 +237,13 @@ def _one_error() -> Iterator[None]:
 
 
 def _plant(
-    specs: tuple[WorkerSpec, ...], settings: Settings, stage: StageBroker, latch: Latch, stores: Stores, seed: int
+    specs: tuple[WorkerSpec, ...],
+    again: Again | None,
+    settings: Settings,
+    stage: StageBroker,
+    latch: Latch,
+    stores: Stores,
+    seed: int,
 ) -> Tree:
     doorbell = Doorbell()
     outbox = Outbox(
@@ -267,6 +264,7 @@ def _plant(
         doorbell=doorbell,
         reporter=Reporter(outbox),
         leave=_leave,
+        again=again,
     )
 
 
@@ -285,16 +283,3 @@ def _noted(transcript: Transcript) -> Iterator[None]:
             first = first.exceptions[0]
         first.add_note(transcript.tail())
         raise
-
-
-def _fits(text: str, value: object) -> bool:
-    if value is ANYTHING or text == value:
-        return True
-    if callable(value):
-        return bool(value(text))
-    if isinstance(value, str):
-        return False
-    try:
-        return bool(json.loads(text) == value)
-    except ValueError:
-        return False

@@ -16,6 +16,7 @@ from tests.mosquitto import Mosquitto, free_port
     ("arguments", "said"),
     [
         (("restart", "coffin"), "coffin is online again\n"),
+        (("reload", "coffin"), "coffin is online with its new code\n"),
         (("stop", "coffin"), "coffin is stopped\n"),
         (("start", "coffin"), "coffin is online\n"),
         (("rearm",), "rearmed: the workers start anew\n"),
@@ -84,7 +85,9 @@ async def test_others_acks_are_not_ours(wired: Terminal, broker: Mosquitto) -> N
     assert finished.status == 0, finished.err
 
 
-@pytest.mark.parametrize("command", ["rearm", "restart coffin", "stop coffin", "start coffin", "ping", "status"])
+@pytest.mark.parametrize(
+    "command", ["rearm", "restart coffin", "reload coffin", "stop coffin", "start coffin", "ping", "status"]
+)
 async def test_without_a_broker_it_is_one_line(terminal: Terminal, command: str) -> None:
     """Status 1 with address and cause."""
     port = free_port()

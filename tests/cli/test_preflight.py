@@ -65,6 +65,7 @@ async def test_everything_that_can_be_found(wired: Terminal, broker: Mosquitto) 
     assert finished.status == 1
     seen = {tuple(line.split("\t")[:2]): line.split("\t")[2] for line in finished.out.splitlines()}
     assert "s behind this one" in seen["clock", "found"]
+    assert not any("ts" in payload for _, payload in host.heard)  # that very host would refuse it
     assert "smoke" in seen["panic", "found"]
     assert seen["retained", "found"] == "a command waits on halloween/fogger/cmd for everybody: fire 500"
     assert "restarted 3 s ago" in seen["lift", "found"]

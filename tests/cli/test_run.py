@@ -69,7 +69,7 @@ FULL_OF_BUGS = f"""{LEAVES_A_THREAD}
 import halloween_host.tree
 async def broken(self):
     raise AssertionError("a bug of the host")
-halloween_host.tree.Tree._tell_uptime = broken
+halloween_host.tree.tell_uptime = broken
 """
 
 

@@ -7,6 +7,7 @@ depends on how many pieces the other end's bytes come in may be twice that.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import select
 import sys
@@ -121,7 +122,8 @@ def wake_ups(pid: int) -> dict[int, int]:
     """
     found = {}
     for task in Path(f"/proc/{pid}/task").iterdir():
-        for line in (task / "status").read_text().splitlines():
-            if line.startswith("voluntary_ctxt_switches:"):
-                found[int(task.name)] = int(line.split()[1])
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that ended between two looks
+            for line in (task / "status").read_text().splitlines():
+                if line.startswith("voluntary_ctxt_switches:"):
+                    found[int(task.name)] = int(line.split()[1])
     return found

@@ -83,6 +83,12 @@ def block(until: Callable[[], object]) -> None:
     names["do_fire"]()
 
 
+def wait_until(true: Callable[[], object]) -> None:
+    end = time.monotonic() + 20
+    while not true() and time.monotonic() < end:
+        time.sleep(0.01)
+
+
 async def until(true: Callable[[], object]) -> None:
     with trio.fail_after(20):
         while not true():  # noqa: ASYNC110 (threads have no event for Trio to wait on)
@@ -155,6 +161,18 @@ async def test_a_rest_puts_it_to_sleep_and_a_step_wakes_it() -> None:
             slept.append(looks[before:])
     assert all(each[-1] for each in slept), slept
     assert max(len(each) for each in slept) <= 3, slept
+
+
+async def test_who_blocks_after_a_long_rest_is_named() -> None:
+    """A loop that has nothing to do for long says so itself, and wakes the watchdog again."""
+    house = House()
+    async with house.watched() as steps:
+        look = house.watchdog._look
+        house.watchdog._look = lambda: None  # type: ignore[method-assign] # so it is not the thread that sees it rest
+        await trio.to_thread.run_sync(wait_until, lambda: steps.asleep)
+        house.watchdog._look = look  # type: ignore[method-assign]
+        block(partial(house.published_so_many, 2))
+        assert len(house.lines) == 1
 
 
 async def test_a_loop_that_never_comes_back_is_left() -> None:

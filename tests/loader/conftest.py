@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 from halloween_host.errors import LoadError
-from halloween_host.loader import Catalog, WorkerSpec, load_again, load_workers, unload_workers
+from halloween_host.loader import Again, Anew, Catalog, WorkerSpec, load_workers, unload_workers
 from halloween_host.settings import load_settings
 from tests.loader.stand_ins import gate
 
@@ -67,15 +67,20 @@ class Folders:
             discard=self.discarded.append,
         )
 
-    def again(self, spec: WorkerSpec) -> Catalog:
-        return load_again(
-            spec,
-            settings=load_settings({}),
-            environ={},
+    def loads_again(self, **environ: str) -> Again:
+        return Again(
+            self.props,
+            [self.builtins, *self.more_builtins],
+            load_settings(environ),
+            environ,
             progress=self.said.append,
             loading=self.loading,
             discard=self.discarded.append,
         )
+
+    def again(self, spec: WorkerSpec) -> Anew:
+        """Load one that runs beside itself."""
+        return self.loads_again().of(spec.module, spec.prop_id).run()
 
     def only_worker(self, **environ: str) -> WorkerSpec:
         """Load; everything must be well and there must be one worker."""

@@ -208,7 +208,8 @@ def test_a_reload_reads_the_terms_anew(folders: Folders) -> None:
     old = folders.only_worker()
     path.write_text(own("stop_timeout_s = 22"))
     (path.parent / "config.yaml").write_text("host: {presence: true}\n")
-    (new,) = folders.again(old).workers
+    new = folders.again(old).spec
+    assert new is not None
     assert (old.terms, new.terms) == (Terms(stop_timeout_s=1), Terms(stop_timeout_s=22, presence=True))
 
 
@@ -224,14 +225,19 @@ def test_a_class_made_by_hand_has_terms(folders: Folders) -> None:
 
 
 def test_the_docs_name_every_term() -> None:
-    """The table of docs/workers.md has a row for each, worded as its variable is; `presence`, which has none, comes last."""
+    """The table of docs/workers.md has a row for each, worded as its variable is; last come those that are one worker's alone."""
     variables = {each.name: each for each in VARIABLES}
     page = (Path(__file__).parents[2] / "docs" / "workers.md").read_text()
-    *names, last = (field.name for field in attrs.fields(Terms))
+    *names, isolate, presence = (field.name for field in attrs.fields(Terms))
     rows = [(name, variables[f"WORKER_{name.upper()}"]) for name in names]
     table = "\n".join(f"| `{name}` | `{each.name}` | {each.default} | {each.meaning} |" for name, each in rows)
-    assert f"{table}\n| `{last}` | none | as `PRESENCE_MAX` allows | " in page
-    assert last == "presence"
+    others = (
+        f"| `{isolate}` | `WORKER_ISOLATE` (names) | false | ",
+        f"| `{presence}` | none | as `PRESENCE_MAX` allows | ",
+    )
+    assert f"{table}\n{others[0]}" in page
+    assert f"\n{others[1]}" in page
+    assert (isolate, presence) == ("isolate", "presence")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from anyio.abc import SocketStream
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from halloween_host.mqtt import Client, MqttCodeError, MqttError, ProtocolVersion, Receipt
+from halloween_host.mqtt import Client, MqttCodeError, MqttError, MqttTimeoutError, ProtocolVersion, Receipt
 from tests.mosquitto import Mosquitto
 from tests.mqtt.backends import CONNACK, CONNACK_5, client_of, on_both, scripted_broker, until_closed
 
@@ -85,7 +85,9 @@ async def test_a_silent_broker_is_found_out_by_keep_alive(broker: Mosquitto) -> 
         assert client.connected
         broker.freeze()
         with anyio.fail_after(5):
-            assert "no answer to our keep-alive" in str(await client.wait_disconnected())
+            error = await client.wait_disconnected()
+        assert isinstance(error, MqttTimeoutError)
+        assert "no answer to our keep-alive" in str(error)
 
 
 @pytest.mark.parametrize(

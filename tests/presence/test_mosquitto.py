@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
 import trio
 from structlog.testing import capture_logs
 
@@ -73,6 +74,21 @@ async def test_the_will_of_the_old_connection_comes_before_the_birth_on_the_new_
                 await listener.expect_in_order(f"{AVAILABILITY} offline", f"{AVAILABILITY} online")
                 await listener.silence(f"{AVAILABILITY} offline", 0.3)
         nursery.cancel_scope.cancel()
+
+
+async def test_a_word_that_an_acl_forbade_is_said_again(
+    make_mosquitto: MakeMosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until the broker takes it, with one line: nobody tells us that somebody has mended its ACL."""
+    monkeypatch.setattr("halloween_host.presence.REFUSED_AGAIN_S", 0.05)
+    broker = make_mosquitto(acl=["topic read #"])
+    with capture_logs() as lines:
+        async with broker.listen(AVAILABILITY) as listener, connected(broker) as coffin:
+            coffin.say_online()
+            await coffin.until(lambda: coffin.acknowledged >= 3)
+            broker.change(acl=["topic readwrite #"])
+            await listener.expect(f"{AVAILABILITY} online")
+    assert sum("the broker refused its availability" in line["event"] for line in lines) == 1
 
 
 async def fill(broker: Mosquitto) -> list[trio.SocketStream]:

@@ -60,6 +60,7 @@ def test_its_wal_goes_with_it(file: Path) -> None:
     for suffix in ("", "-wal", "-shm"):
         file.with_name(f"{DATABASE}{suffix}").touch()
     aside = set_aside(file)
+    assert aside is not None
     assert {each.name for each in file.parent.iterdir()} == {f"{aside.name}{suffix}" for suffix in ("", "-wal", "-shm")}
 
 

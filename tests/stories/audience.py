@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from halloween_host import topics
 from halloween_host.latch import LATCH_FILE
 from halloween_host.testing import BrokerEvent, StageBroker
 from tests.stories.calls import Calls
-from tests.stories.crew import CREW, Diary, Entry
+from tests.stories.crew import BEAT_S, CREW, Diary, Entry
 
 __all__ = ["CLIENT_ID", "Audience"]
 
@@ -29,21 +30,22 @@ LINK_S: Final = 2.5
 CALM_S: Final = 45.0
 #: A prop that runs and can be commanded is online after so many seconds of calm (a presence that fails is given up after 5 s).
 BIRTH_S: Final = 7.0
-
-
 #: Seconds within which the host corrects a stranger's word.
 CORRECTION_S: Final = 3.0
+
+_read: Final[Callable[[bytes], dict[str, Any]]] = lru_cache(1_000)(json.loads)  # hardly any word is new
 
 
 class Audience:
     """An observer of `broker`; `lies` is what it found."""
 
-    def __init__(self, broker: StageBroker, folder: Path) -> None:
+    def __init__(self, broker: StageBroker, folder: Path, crew: Sequence[str] = CREW, beat_s: float = BEAT_S) -> None:
         self.lies: list[str] = []
+        self.crew = crew
         #: Whether a prop's health calls it available; one that is being stopped does not crash any more.
         self.available: Callable[[str], bool] = lambda prop_id: True
         self.calls = Calls(self.lie)
-        self.diary = Diary(self.latched, self.told)
+        self.diary = Diary(self.latched, self.told, beat_s)
         self.life = 0
         self.alive = False
         #: Until when a stranger's word may stand uncorrected.
@@ -89,7 +91,7 @@ class Audience:
         self.alive = False
         self._contradicts.clear()
         if self._taken_over_at < math.inf:
-            self._offline_since_birth.update(dict.fromkeys(CREW, True))
+            self._offline_since_birth.update(dict.fromkeys(self.crew, True))
         if not self._broker.is_up or trio.current_time() < self.slandered_until:
             self.unheard = True  # or another's since it was taken over
 
@@ -143,6 +145,8 @@ class Audience:
                 self.crashed(prop_id)
         elif entry.what == "close":
             self.lie(f"{prop_id} took the command of its own safe() for one to itself: instance {number}")
+        elif entry.what == "late":
+            self.lie(f"{prop_id}'s task had its turn {entry.text} too late")
 
     def _check_start(self, entry: Entry, latched: bool) -> None:
         prop_id = entry.me.prop_id
@@ -163,7 +167,7 @@ class Audience:
             case "connect" | "disconnect" | "subscribe" if event.identifier == CLIENT_ID:
                 self._link(event)
             case "down":  # whoever looked on knows that they missed something
-                self._offline_since_birth.update(dict.fromkeys(CREW, True))
+                self._offline_since_birth.update(dict.fromkeys(self.crew, True))
             case "publish" | "will":
                 self._publish(event)
 
@@ -183,7 +187,7 @@ class Audience:
             self._report(json.loads(event.payload))
         if event.topic == topics.HOST_AVAILABILITY and event.payload == b"offline":
             self._offline_since_birth.update(
-                {prop_id: True for prop_id in CREW if not self._health(prop_id).get("presence")}
+                {prop_id: True for prop_id in self.crew if not _health(self._broker.retained, prop_id).get("presence")}
             )
         parsed = topics.parse_topic(event.topic)
         if parsed is None:
@@ -191,7 +195,7 @@ class Audience:
         ours = event.identifier.startswith(CLIENT_ID)
         if event.topic.endswith("firmware/cmd") and b"latched" in event.payload:
             self.lie(f"a command left that was sent while latched: {event.payload!r}")
-        if parsed.prop_id not in CREW:
+        if parsed.prop_id not in self.crew:
             return
         text = event.payload.decode()
         if parsed.kind == "telemetry" and parsed.key != "safe" and "latched" in text:
@@ -223,9 +227,9 @@ class Audience:
         if not report["active"] or report["took_ms"] is None:
             return
         named = sorted([*report["safe"], *report["no_safe"], *report["unsafe"]])
-        if named != sorted(CREW):
-            self.lie(f"the panic's report names {', '.join(named)}, the crew is {', '.join(CREW)}")
-        for prop_id in CREW:
+        if named != sorted(self.crew):
+            self.lie(f"the panic's report names {', '.join(named)}, the crew is {', '.join(self.crew)}")
+        for prop_id in self.crew:
             if "it has ended" in report["unsafe"].get(prop_id, ""):
                 continue  # by its stop(), as the host stopped
             if not any(
@@ -234,37 +238,30 @@ class Audience:
             ):
                 self.lie(f"the safe() of {prop_id} was skipped in a panic")
 
-    def _health(self, prop_id: str) -> dict[str, Any]:
-        health: dict[str, Any] = json.loads(self._broker.retained.get(topics.health(prop_id), b"{}"))
-        return health
-
     # -- what stands
 
     def look(self) -> None:
         """Compare what a subscriber may see now with the truth."""
         now, latched = trio.current_time(), self.latched()
-        if (
-            self.alive
-            and self._subscribed
-            and now - self._subscribed_at > CORRECTION_S
-            and self._taken_over_at == math.inf
-        ):
+        corrected = now - self._subscribed_at > CORRECTION_S and self._taken_over_at == math.inf
+        if self.alive and self._subscribed and corrected:
             self.unheard = False
         if not self._broker.is_up:
             return
-        host_online = self._broker.retained.get(topics.HOST_AVAILABILITY) == b"online"
+        retained = self._broker.retained
+        host_online = retained.get(topics.HOST_AVAILABILITY) == b"online"
         if host_online and not self._connected and self.calm_s > 0 and not self.unheard:
             self.lie("the host is online and has no connection")
-        for prop_id in CREW:
-            self._look_at(prop_id, now, host_online)
+        for prop_id in self.crew:
+            self._look_at(prop_id, now, host_online, retained)
             if latched and prop_id in self.diary.hearts and now - (self._latched_at or now) > AT_ONCE_S:
                 self.lie(f"a task of {prop_id} is alive while latched")
         if self.alive and self._subscribed and self.calm_s > 0 and now - self._subscribed_at > 1:
-            self._look_at_panic(latched, now)
+            self._look_at_panic(latched, now, retained)
 
-    def _look_at(self, prop_id: str, now: float, host_online: bool) -> None:
-        availability = self._broker.retained.get(topics.availability(prop_id), b"").decode()
-        health = self._health(prop_id)
+    def _look_at(self, prop_id: str, now: float, host_online: bool, retained: Mapping[str, bytes]) -> None:
+        availability = retained.get(topics.availability(prop_id), b"").decode()
+        health = _health(retained, prop_id)
         seen_online = availability == "online" and (health.get("presence") is True or host_online)
         heart = self.diary.hearts.get(prop_id)
         stopped_at = self.diary.stopped_at.get(prop_id, -math.inf)
@@ -282,14 +279,13 @@ class Audience:
         elif now - self._unseen.setdefault(prop_id, now) > BIRTH_S:
             self.lie(f"{prop_id} runs and is {availability or 'unknown'}; health {health}")
         if self.alive and self._subscribed and now - told_from > 2 and health:
-            contradicts = (health["state"] in ("online", "degraded")) != (availability == "online")
-            if not contradicts:
+            if (health["state"] in ("online", "degraded")) == (availability == "online"):
                 self._contradicts.pop(prop_id, None)
             elif now - self._contradicts.setdefault(prop_id, now) > 1:
                 self.lie(f"{prop_id} is {availability}, and its health says {health['state']}: {health['reason']}")
 
-    def _look_at_panic(self, latched: bool, now: float) -> None:
-        panic = json.loads(self._broker.retained.get(topics.HOST_PANIC, b'{"active": null}'))
+    def _look_at_panic(self, latched: bool, now: float, retained: Mapping[str, bytes]) -> None:
+        panic = _read(retained.get(topics.HOST_PANIC, b'{"active": null}'))
         if panic["active"] is not latched and (self._latched_at is None or now - self._latched_at > AT_ONCE_S):
             if now - self._contradicts.setdefault("panic", now) > 1:
                 self.lie(f"status/panic is active: {panic['active']}, and the latch is {latched}")
@@ -298,3 +294,7 @@ class Audience:
 
     def look_for_silence(self) -> None:
         self.calls.look_for_silence(trio.current_time(), self.life)
+
+
+def _health(retained: Mapping[str, bytes], prop_id: str) -> dict[str, Any]:
+    return _read(retained.get(topics.health(prop_id), b"{}"))

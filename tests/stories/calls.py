@@ -14,6 +14,8 @@ __all__ = ["Call", "Calls"]
 
 #: What is on its way as a connection ends may be lost; so old it is no more.
 ON_ITS_WAY_S: Final = 0.1
+#: Whatever is late arrives within so many seconds, or never.
+LATE_S: Final = 120.0
 #: A handler of the crew takes 20 s at most; a command with an id has its final answer by then.
 ANSWER_S: Final = 25.0
 
@@ -40,15 +42,24 @@ class Calls:
     def __init__(self, lie: Callable[[str], None]) -> None:
         self._lie = lie
         self._calls: dict[str, Call] = {}
+        self._by_id: dict[tuple[str, object], Call] = {}
 
     def made(self, token: str, call: Call) -> None:
         self._calls[token] = call
+        if call.id is not None:
+            self._by_id[call.prop_id, call.id] = call
 
     def lost(self, now: float) -> None:
         """The connection that they went by has trouble."""
         for call in self._calls.values():
             if now - call.at < ON_ITS_WAY_S:
                 call.heard = False
+
+    def seem_younger(self, now: float, by_s: float) -> None:
+        """The host's wall clock went back: so much younger it takes what is on its way."""
+        for call in self._calls.values():
+            if now - call.at < LATE_S:
+                call.expires_at += by_s
 
     def ran(self, entry: Entry, life: int) -> None:
         """Its handler begins."""
@@ -65,7 +76,7 @@ class Calls:
             self._lie(f"{what} was sent to an earlier host and ran")
 
     def acked(self, prop_id: str, ack: dict[str, Any]) -> None:
-        call = next((each for each in self._calls.values() if each.id == ack["id"] and each.prop_id == prop_id), None)
+        call = self._by_id.get((prop_id, ack["id"]))
         outcome = ack["outcome"]
         if call is None or outcome == "accepted":
             return

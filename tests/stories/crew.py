@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import anyio
@@ -13,11 +13,14 @@ import trio
 from halloween_host import BaseWorker
 from worker_host.base import BaseWorker as AsyncioWorker
 
-__all__ = ["CREW", "WITHOUT_PRESENCE", "Diary", "Entry", "Me", "cast"]
+__all__ = ["BEAT_S", "CREW", "WITHOUT_PRESENCE", "Diary", "Entry", "Me", "cast"]
 
 #: A native worker, an asyncio worker, and a native one without a connection of its own.
 CREW: Final = ("coffin", "fogger", "lamp")
 WITHOUT_PRESENCE: Final = "lamp"
+#: Seconds between two beats of a worker's task, and how late one may be.
+BEAT_S: Final = 0.7
+LATE_S: Final = 0.05
 #: Seconds that a handler which ignores its cancellation goes on.
 HANG_S: Final = 1.2
 
@@ -32,7 +35,8 @@ class Me:
 
 @attrs.frozen
 class Entry:
-    """What an instance did: constructed, starting, started, heart stopped, crashed, safe, stop, hangs, ends, or a command's action."""
+    """What an instance did: constructed, starting, started, late (a beat), heart stopped, crashed, safe, stop, hangs, ends, or a
+    command's action."""
 
     at: float
     me: Me
@@ -41,10 +45,11 @@ class Entry:
 
 
 class Diary:
-    """The truth. `latched` tells whether a panic stands, `told` hears of each entry."""
+    """The truth. `latched` tells whether a panic stands, `told` hears of each entry; workers beat every `beat_s`."""
 
-    def __init__(self, latched: Callable[[], bool], told: Callable[[Entry], None]) -> None:
+    def __init__(self, latched: Callable[[], bool], told: Callable[[Entry], None], beat_s: float = BEAT_S) -> None:
         self.latched = latched
+        self.beat_s = beat_s
         self.entries: list[Entry] = []
         #: Props whose instance has started and whose task still ticks, with when that was.
         self.hearts: dict[str, tuple[Me, float]] = {}
@@ -55,6 +60,7 @@ class Diary:
         #: Seconds that `start()` takes, by prop.
         self.slow: dict[str, float] = {}
         self._told = told
+        self._beats: dict[str, tuple[Me, float]] = {}
         self._closed_up_to = 0
         self._number = 0
 
@@ -80,6 +86,14 @@ class Diary:
             self.hanging[me.prop_id] -= 1
         self._told(entry)
 
+    def beat(self, me: Me) -> None:
+        """Its task's turn has come, on time or not."""
+        now = trio.current_time()
+        last, at = self._beats.get(me.prop_id, (me, now))
+        self._beats[me.prop_id] = (me, now)
+        if last == me and now - at > self.beat_s + LATE_S:
+            self.note(me, "late", f"{now - at - self.beat_s:g} s")
+
     def killed(self) -> None:
         """The host's process is gone; its tasks' last words are none."""
         self._closed_up_to = self._number
@@ -93,7 +107,9 @@ class Diary:
         return f"{me.number} {'latched' if self.latched() else 'free'}"
 
 
-def cast(diary: Diary) -> dict[str, type[Any]]:
+def cast(diary: Diary, crew: Sequence[str] = CREW) -> dict[str, type[Any]]:
+    """Of each three one native worker, one asyncio worker, one without a connection of its own."""
+
     class Native(BaseWorker):
         def __init__(self, prop_id: str, berth: Any, config: Any) -> None:
             super().__init__(prop_id, berth, config)
@@ -110,8 +126,9 @@ def cast(diary: Diary) -> dict[str, type[Any]]:
         async def _beat(self) -> None:
             try:
                 while True:
+                    diary.beat(self.me)
                     self.telemetry("beat", diary.mark(self.me))
-                    await anyio.sleep(0.7)
+                    await anyio.sleep(diary.beat_s)
             finally:
                 diary.note(self.me, "heart stopped")
                 self.telemetry("bye", diary.mark(self.me))
@@ -178,8 +195,9 @@ def cast(diary: Diary) -> dict[str, type[Any]]:
         async def _beat(self) -> None:
             try:
                 while True:
+                    diary.beat(self.me)
                     self.telemetry("beat", diary.mark(self.me))
-                    await asyncio.sleep(0.7)
+                    await asyncio.sleep(diary.beat_s)
             finally:
                 self.telemetry("bye", diary.mark(self.me))
 
@@ -233,4 +251,5 @@ def cast(diary: Diary) -> dict[str, type[Any]]:
     class Lamp(Native):
         presence = False
 
-    return {"coffin": Native, "fogger": Legacy, "lamp": Lamp}
+    kinds: tuple[type[Any], ...] = (Native, Legacy, Lamp)
+    return {prop_id: kinds[number % len(kinds)] for number, prop_id in enumerate(crew)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,10 +18,10 @@ from halloween_host.testing._seed import EPOCH
 from halloween_host.testing._time import virtual_time
 from tests.stories.audience import CALM_S, CLIENT_ID, Audience
 from tests.stories.calls import Call
-from tests.stories.crew import cast
+from tests.stories.crew import BEAT_S, CREW, cast
 from tests.stories.scratch import scratch
 
-__all__ = ["Act", "Played", "play"]
+__all__ = ["Act", "House", "Played", "Theatre", "play"]
 
 #: Seconds between two looks of the audience.
 LOOK_S: Final = 0.5
@@ -64,6 +64,9 @@ class Theatre:
         self._later = later
         self.audience = audience
         self.show: Show
+        self.environ: Mapping[str, str] = {}
+        #: Seconds that the host's wall clock is ahead of the phone's.
+        self.ahead_s = 0.0
         self.away_s = 0.0
         self._number = 0
         self._last: tuple[str, bytes] | None = None
@@ -83,7 +86,7 @@ class Theatre:
         now, token = trio.current_time(), f"c{self._number}"
         id_ = f"id-{token}" if with_id else None
         ts = None if ttl is None else round(EPOCH + self.show.now - age_s, 3)
-        expires_at = math.inf if ttl is None else now - age_s + ttl + 0.001
+        expires_at = math.inf if ttl is None else now - age_s - self.ahead_s + ttl + 0.001
         heard = self.audience.reachable and not retain
         call = Call(prop_id, action, now, self.audience.life, id_, expires_at, retain, heard)
         self.audience.calls.made(token, call)
@@ -201,18 +204,31 @@ class Theatre:
         return name if name in self.broker.connected else None
 
 
-def play(story: Sequence[Act], *, seed: int = 0) -> Played:
+@attrs.frozen
+class House:
+    """Where a story is played: whom it is about, how often they beat, how often the audience looks, and what can happen."""
+
+    crew: Sequence[str] = CREW
+    beat_s: float = BEAT_S
+    look_s: float = LOOK_S
+    theatre: type[Theatre] = Theatre
+    audience: type[Audience] = Audience
+    environ: Mapping[str, str] = attrs.field(factory=dict)
+
+
+def play(story: Sequence[Act], *, seed: int = 0, house: House | None = None) -> Played:
     """Play a story to its end, a calm minute after its last act included."""
-    return trio.run(_play, story, seed, clock=MockClock())
+    return trio.run(_play, story, seed, house or House(), clock=MockClock())
 
 
-async def _play(story: Sequence[Act], seed: int) -> Played:
+async def _play(story: Sequence[Act], seed: int, house: House) -> Played:
     transcripts: list[str] = []
     with scratch() as folder:
         async with StageBroker() as broker, trio.open_nursery() as nursery:
-            audience = Audience(broker, folder)
-            theatre = Theatre(broker, audience, nursery)
-            nursery.start_soon(_look_on, audience)
+            audience = house.audience(broker, folder, house.crew, house.beat_s)
+            theatre = house.theatre(broker, audience, nursery)
+            theatre.environ = house.environ
+            nursery.start_soon(_look_on, audience, house.look_s)
             acts = list(story)
             while await _live(theatre, acts, folder, seed, transcripts):
                 async with virtual_time(say=lambda text: None):
@@ -225,13 +241,14 @@ async def _play(story: Sequence[Act], seed: int) -> Played:
 async def _live(theatre: Theatre, acts: list[Act], folder: Path, seed: int, transcripts: list[str]) -> bool:
     """One life of the host; whether the story goes on with another one."""
     audience = theatre.audience
-    classes = cast(audience.diary)
+    classes = cast(audience.diary, audience.crew)
     seed = seed * 1000 + audience.life
     goes_on = False
     show = None
     try:
         audience.host_starts()
-        async with rehearse(classes, state=folder, broker=theatre.broker, seed=seed) as show:
+        stage = rehearse(classes, state=folder, broker=theatre.broker, seed=seed, environ=theatre.environ)
+        async with stage as show:
             theatre.show, theatre._last = show, None
             audience.available = lambda prop_id: theatre.show.health(prop_id).state.available
             try:
@@ -263,7 +280,7 @@ async def _settle(theatre: Theatre) -> None:
     audience.look_for_silence()
 
 
-async def _look_on(audience: Audience) -> None:
+async def _look_on(audience: Audience, look_s: float) -> None:
     while True:
-        await trio.sleep(LOOK_S)
+        await trio.sleep(look_s)
         audience.look()
