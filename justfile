@@ -69,6 +69,11 @@ fmt: setup-dev
 @bench-stop *options: setup-dev mosquitto
     exec .venv/bin/python -m benchmarks.stop "$@"
 
+# Do every fault to a real host, many times, and hold each promise against it (`just faults --only cable`; `--quick`).
+[no-exit-message]
+@faults *options: setup-dev mosquitto compiler faketime
+    exec .venv/bin/python -m faults "$@"
+
 # Build the container image with docker, podman or buildah.
 @image name="halloween-host":
     scripts/image "$1"
@@ -93,7 +98,7 @@ fmt: setup-dev
 
 # Remove .venv and whatever tools left behind.
 @clean:
-    rm -rf .venv .venv.lock .bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+    rm -rf .venv .venv.lock .bench .faults .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
     find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 [no-exit-message, private]
@@ -104,3 +109,8 @@ fmt: setup-dev
 [no-exit-message, private]
 @compiler:
     command -v "${CC:-cc}" >/dev/null || scripts/install-packages "gcc libc6-dev" gcc
+
+# Sets the clock of a host that runs; without it that one fault is not done.
+[no-exit-message, private]
+@faketime:
+    command -v faketime >/dev/null || ! command -v apt-get >/dev/null || scripts/install-packages faketime

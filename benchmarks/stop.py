@@ -17,7 +17,6 @@ import signal
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Final
 
@@ -25,7 +24,7 @@ import attrs
 import trio
 
 from halloween_host import topics
-from halloween_host.mqtt import Client
+from tests.audience import Audience, Seen, attending
 from tests.end_to_end.haunt import Haunt
 from tests.end_to_end.process import HostProcess
 from tests.mosquitto import Mosquitto
@@ -87,7 +86,6 @@ _TO_LEGACY: Final = {
     "self.spawn(self._crash)": "self.spawn(self._crash())",
 }
 SINK: Final = topics.command("sink")
-PATIENCE_S: Final = 60.0
 
 
 def legacy(source: str) -> str:
@@ -95,55 +93,6 @@ def legacy(source: str) -> str:
     for native, old in _TO_LEGACY.items():
         source = source.replace(native, old)
     return source
-
-
-@attrs.frozen
-class Seen:
-    """A message, and when the subscriber had it."""
-
-    at: float
-    topic: str
-    payload: str
-
-
-class Audience:
-    """Keeps what it sees; `until` waits for something of it."""
-
-    def __init__(self, client: Client) -> None:
-        self.client = client
-        self.seen: list[Seen] = []
-        self._news = trio.Event()
-
-    async def run(self) -> None:
-        while True:
-            batch = await self.client.messages.batch()
-            at = time.monotonic()
-            self.seen += [Seen(at, str(each.topic), bytes(each.payload).decode()) for each in batch]
-            self._news.set()
-            self._news = trio.Event()
-
-    async def until(self, done: Callable[[], bool], what: str) -> None:
-        with trio.move_on_after(PATIENCE_S):
-            while not done():
-                await self._news.wait()
-            return
-        raise AssertionError(f"not seen in {PATIENCE_S:g} s: {what}")
-
-    def on(self, topic: str) -> list[Seen]:
-        return [each for each in self.seen if each.topic == topic]
-
-    async def all_say(self, word: str, props: Collection[str]) -> float:
-        """When the last of them said it, of what was seen since `seen` was cleared."""
-        last: dict[str, float] = {}
-
-        def all_did() -> bool:
-            for each in self.seen:
-                if each.topic.endswith("/status/availability") and each.payload == word:
-                    last.setdefault(each.topic.split("/")[1], each.at)
-            return last.keys() >= set(props)
-
-        await self.until(all_did, f"{word} of all")
-        return max(last[prop] for prop in props)
 
 
 @attrs.define
@@ -245,15 +194,11 @@ async def measure(folder: Path, options: argparse.Namespace) -> Figures:
     broker = Mosquitto(folder=folder)
     broker.start()
     try:
-        async with Client(broker.host, broker.port, identifier="audience") as client, trio.open_nursery() as nursery:
-            await client.subscribe("halloween/#", 1)
-            audience = Audience(client)
-            nursery.start_soon(audience.run)
+        async with attending(broker) as audience:
             async with haunt.host(broker) as host:
                 await run_host(audience, host, props, figures, options)
             for _ in range(options.kills):
                 await stop_by_kill(audience, props, haunt, broker, figures)
-            nursery.cancel_scope.cancel()
     finally:
         broker.stop()
     return figures

@@ -1,8 +1,9 @@
-"""docs/performance.md's figures stand between markers and come from a record: none is typed by hand."""
+"""A page's figures stand between markers and come from a record: none is typed by hand."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +11,7 @@ from benchmarks.harness._plot import svg
 from benchmarks.harness._results import Record
 from benchmarks.harness._tables import markdown
 
-_BLOCK: Final = re.compile(r"(<!-- bench:begin (\S+) -->\n).*?(<!-- bench:end \2 -->)", re.DOTALL)
+_BLOCK: Final = re.compile(r"(<!-- (bench|faults):begin (\S+) -->\n).*?(<!-- \2:end \3 -->)", re.DOTALL)
 #: The block that says on what machine, when and how.
 MACHINE: Final = "machine"
 
@@ -21,13 +22,14 @@ def rewritten(text: str, blocks: dict[str, str]) -> str:
     Raises:
         ValueError: when a block has no markers in the text.
     """
-    missing = blocks.keys() - {match[2] for match in _BLOCK.finditer(text)}
+    missing = blocks.keys() - {match[3] for match in _BLOCK.finditer(text)}
     if missing:
         raise ValueError(f"no markers for {', '.join(sorted(missing))}")
 
     def block(match: re.Match[str]) -> str:
-        body = f"{blocks[match[2]]}\n" if match[2] in blocks else match[0][len(match[1]) : -len(match[3])]
-        return f"{match[1]}{body}{match[3]}"
+        begin, _, name, end = match.groups()
+        body = f"{blocks[name]}\n" if name in blocks else match[0][len(begin) : -len(end)]
+        return f"{begin}{body}{end}"
 
     return _BLOCK.sub(block, text)
 
@@ -58,7 +60,12 @@ def machine(record: Record) -> str:
     """Command, date, machine and versions as a list."""
     parts = [
         f"- `{record.command}`, {record.date}, {record.rounds} rounds",
-        "- " + ", ".join(f"{name} {value}" for name, value in record.machine.items()),
-        "- " + ", ".join(f"{name} {version}" for name, version in record.versions.items()),
+        listed(record.machine),
+        listed(record.versions),
     ]
     return "\n".join(parts)
+
+
+def listed(facts: Mapping[str, str]) -> str:
+    """Machine or versions as one item of a list."""
+    return "- " + ", ".join(f"{name} {value}" for name, value in facts.items())

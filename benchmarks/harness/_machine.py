@@ -8,6 +8,7 @@ import platform
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +16,7 @@ import psutil  # type: ignore[import-untyped]  # comes with amqtt, without stubs
 
 from tests.mosquitto import program
 
-#: Whose versions count.
+#: Whose versions count beside the peers.
 PACKAGES: Final = (
     "trio",
     "anyio",
@@ -40,9 +41,9 @@ def machine() -> dict[str, str]:
     }
 
 
-def versions(python: Path) -> dict[str, str]:
-    """Of Python and the packages that `python` has, of mosquitto, the C compiler, and this project's commit."""
-    asked = subprocess.run([python, "-c", _ASK, *PACKAGES], check=True, capture_output=True, text=True)
+def versions(python: Path, packages: Sequence[str] = PACKAGES) -> dict[str, str]:
+    """Of Python and these packages, which `python` has, of mosquitto, the C compiler, and this project's commit."""
+    asked = subprocess.run([python, "-c", _ASK, *packages], check=True, capture_output=True, text=True)
     broker = subprocess.run([program("mosquitto"), "-h"], capture_output=True, text=True).stdout
     compiler = _first_line(shutil.which("cc") or "cc", "--version")
     found = {"Python": platform.python_version(), **json.loads(asked.stdout)}

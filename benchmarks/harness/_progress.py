@@ -8,9 +8,13 @@ from benchmarks.harness._run import Clock, Step
 
 
 def show(step: Step, clock: Clock) -> None:
-    """On a terminal in place, else a line for each measurement, on standard error."""
+    """Each measurement as it begins."""
     left = "" if clock.remaining_s is None else f", about {minutes(clock.remaining_s)} left"
-    text = f"{step.row.name} · {step.variant.label} · round {step.round + 1} · {minutes(clock.elapsed_s)}{left}"
+    say(f"{step.row.name} · {step.variant.label} · round {step.round + 1} · {minutes(clock.elapsed_s)}{left}")
+
+
+def say(text: str) -> None:
+    """On a terminal in place of what was said before, else a line of its own, on standard error."""
     in_place = sys.stderr.isatty()
     sys.stderr.write(f"\r\x1b[K{text}" if in_place else f"{text}\n")
     sys.stderr.flush()

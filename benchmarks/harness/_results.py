@@ -6,11 +6,14 @@ import json
 import statistics
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, TypeVar
 
 import attrs
 import cattrs
 
 from benchmarks.harness._rows import METRICS, Bar, Measurement, Row
+
+R = TypeVar("R")
 
 
 @attrs.define
@@ -117,8 +120,7 @@ class Record:
         return sections
 
     def write(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(cattrs.unstructure(self), indent=1, ensure_ascii=False) + "\n")
+        write_record(self, path)
 
     @classmethod
     def read(cls, path: Path) -> Record:
@@ -126,10 +128,25 @@ class Record:
         Raises:
             ValueError: when the file holds no record.
         """
-        try:
-            return cattrs.structure(json.loads(path.read_text()), cls)
-        except (cattrs.BaseValidationError, ValueError) as error:
-            raise ValueError(f"{path} holds no record of a benchmark: {error}") from None
+        return read_record(path, cls, "a benchmark")
+
+
+def write_record(record: Any, path: Path) -> None:
+    """An attrs object as JSON, in a folder that is made for it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(cattrs.unstructure(record), indent=1, ensure_ascii=False) + "\n")
+
+
+def read_record(path: Path, kind: type[R], of: str) -> R:
+    """What `write_record` wrote.
+
+    Raises:
+        ValueError: when the file holds no such record; `of` is what it should tell of.
+    """
+    try:
+        return cattrs.structure(json.loads(path.read_text()), kind)
+    except (cattrs.BaseValidationError, ValueError) as error:
+        raise ValueError(f"{path} holds no record of {of}: {error}") from None
 
 
 def shown(figure: float, metric: str) -> str:

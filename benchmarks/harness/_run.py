@@ -93,12 +93,11 @@ async def _measured(step: Step, bench: Bench) -> Measurement:
         errors, others = group.split(MeasurementError)
         if others is not None or errors is None:
             raise
-        raise _first(errors) from None
+        raise first_of(errors) from None
 
 
-def _first(group: BaseExceptionGroup[MeasurementError]) -> MeasurementError:
-    error: BaseException = group
+def first_of(error: BaseException) -> BaseException:
+    """The error itself, or the first leaf of a group."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    assert isinstance(error, MeasurementError)
     return error

@@ -1,8 +1,8 @@
-"""The same lines for the terminal and for docs/performance.md: a variant's figure, what ours is to it, and the bar."""
+"""The same lines for the terminal and for a page of docs: a variant's figure, what ours is to it, and the bar."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final
 
 import attrs
@@ -98,9 +98,7 @@ def bar_text(row: RowResult, verdict: Verdict) -> str:
 
 def print_table(record: Record, console: Console) -> None:
     """All rows of the run, with the errors of those that failed below."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in HEAD:
-        table.add_column(name, overflow="fold", justify="right" if name in RIGHT else "left")
+    table = headed(HEAD, RIGHT)
     for row in record.rows:
         for line in lines(row, row.name):
             cells = (line.title, line.variant.title, line.figure, line.beside, "\n".join(line.ratios))
@@ -117,7 +115,7 @@ def print_table(record: Record, console: Console) -> None:
 
 def markdown(rows: Iterable[RowResult]) -> str:
     """The rows of one section as a Markdown table."""
-    out = ["| " + " | ".join(HEAD) + " |", "|" + "|".join("--:" if name in RIGHT else "---" for name in HEAD) + "|"]
+    out = []
     for row in rows:
         for line in lines(row, row.title):
             cells = (
@@ -128,5 +126,20 @@ def markdown(rows: Iterable[RowResult]) -> str:
                 "<br>".join(line.ratios),
                 "<br>".join(line.bars),
             )
-            out.append("| " + " | ".join(cells).strip() + " |")
+            out.append(cells)
+    return markdown_table(HEAD, RIGHT, out)
+
+
+def headed(head: Sequence[str], right: Collection[str]) -> Table:
+    """An empty table for the terminal, the columns named in `right` adjusted that way."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in head:
+        table.add_column(name, overflow="fold", justify="right" if name in right else "left")
+    return table
+
+
+def markdown_table(head: Sequence[str], right: Collection[str], rows: Iterable[Sequence[str]]) -> str:
+    """The same for a page."""
+    out = ["| " + " | ".join(head) + " |", "|" + "|".join("--:" if name in right else "---" for name in head) + "|"]
+    out += ["| " + " | ".join(cells).strip() + " |" for cells in rows]
     return "\n".join(out)
