@@ -26,8 +26,6 @@ else:
 
 __all__ = ["FolderLoader", "spec_in"]
 
-#: Sources remembered with their code.
-RECENT_KEPT: Final = 8
 #: Where a file may be found by a name that is not quite its own.
 _CASE_IS_NOT_KEPT: Final = sys.platform == "darwin"
 
@@ -37,22 +35,11 @@ class _SourceLoader(importlib.machinery.SourceFileLoader):
 
     def get_code(self, fullname: str) -> types.CodeType:
         source = self.get_data(self.path)
-        known = _RECENT.get(source)
-        lines = _Lines(_decode(source, self.path)) if known is None else known[1]
+        text = _decode(source, self.path)
         # No time stamp: a traceback shows the lines that run, not those that an editor saved since.
-        linecache.cache[self.path] = (len(source), None, lines, self.path)  # type: ignore[assignment] # as good as a list
-        code: types.CodeType = self.source_to_code(source, self.path) if known is None else _moved(known[0], self.path)
-        if known is None:
-            if len(_RECENT) == RECENT_KEPT:
-                del _RECENT[next(iter(_RECENT))]
-            _RECENT[source] = code, lines
+        linecache.cache[self.path] = (len(source), None, _Lines(text), self.path)  # type: ignore[assignment] # as good as a list
+        code: types.CodeType = self.source_to_code(source, self.path)
         return code
-
-
-def _moved(code: types.CodeType, path: str) -> types.CodeType:
-    """The same code, of another file."""
-    constants = tuple(_moved(each, path) if isinstance(each, types.CodeType) else each for each in code.co_consts)
-    return code.replace(co_filename=path, co_consts=constants)
 
 
 class _Lines(Sequence[str]):
@@ -78,10 +65,6 @@ class _Lines(Sequence[str]):
 
     def _split(self) -> list[str]:
         return io.StringIO(self._text, newline=None).readlines()
-
-
-#: What was compiled last, by its source: a yard's ten pumpkins are copies of one file, and are loaded one after another.
-_RECENT: Final[dict[bytes, tuple[types.CodeType, _Lines]]] = {}
 
 
 class FolderLoader(InspectLoader):

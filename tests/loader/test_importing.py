@@ -50,18 +50,6 @@ def test_a_worker_may_come_from_a_star_import(folders: Folders) -> None:
     assert folders.only_worker().worker_class.__module__ == "props.coffin.backend.api"
 
 
-def test_copies_of_one_file_stay_apart(folders: Folders) -> None:
-    """They are compiled once; each stands in its own file, with its own lines, and shares nothing else."""
-    source = f"{WORKER}    seen: list[str] = []\n\n    def scream(self) -> None:\n        raise ValueError('aaah')\n"
-    for name in ("pumpkin-1", "pumpkin-2"):
-        folders.prop(name, source)
-    first, second = folders.load().workers
-    assert vars(first.worker_class)["seen"] is not vars(second.worker_class)["seen"]
-    for spec in (first, second):
-        assert f'{spec.path}", line ' in scream(spec)
-        assert "raise ValueError('aaah')" in scream(spec)
-
-
 def test_sub_packages_work(folders: Folders) -> None:
     """A backend may have folders of its own, and their modules reach upwards."""
     folders.prop(
