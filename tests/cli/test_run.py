@@ -139,7 +139,9 @@ async def test_a_thread_that_lives_on_is_named_and_left_behind(wired: Terminal) 
 
 async def test_a_forked_child_does_not_take_the_hosts_signals(wired: Terminal, broker: Mosquitto) -> None:
     """`Process.terminate()` ends a worker's child as it would anywhere."""
-    async with up(wired, FORKS) as running:
+    available = "halloween/fogger/status/availability"
+    async with up(wired, FORKS) as running, broker.listen(available) as listener:
+        await listener.expect(f"{available} online")  # from now on it hears
         await broker.publish("halloween/fogger/cmd", "fork")
         await running.wait_err("child ended with -15")
 

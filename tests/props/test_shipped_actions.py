@@ -14,7 +14,8 @@ async def test_the_fogger(shipped: Haunt, broker: Mosquitto) -> None:
         broker.listen("halloween/fogger/#") as listener,
         shipped.host(broker, WORKER_PROPS_ALLOW="fogger") as host,
     ):
-        await listener.expect_in_order("halloween/fogger/status/availability online", f"{fog} false", within_s=30)
+        await listener.expect("halloween/fogger/status/availability online", within_s=30)
+        await listener.expect(f"{fog} false")
         await broker.publish(cmd, "start 0.05")
         await listener.expect_in_order(f"{fog} true", f"{fog} false")
         await broker.publish(cmd, "start")
@@ -57,7 +58,8 @@ async def test_a_busy_coffin(shipped: Haunt, broker: Mosquitto) -> None:
     backend = shipped.props / "coffin_jumper" / "backend"
     (backend / "config.yaml").write_text("suspense_s: 0\nopen_s: 3600\n")
     coffin = "halloween/coffin_jumper/telemetry"
-    async with broker.listen("halloween/coffin_jumper/#") as listener, shipped.host(broker) as host:
+    # two connections are in no order
+    async with broker.listen("halloween/coffin_jumper/#") as listener, shipped.host(broker, PRESENCE_MAX="0") as host:
         await listener.expect("halloween/coffin_jumper/status/availability online", within_s=30)
         await broker.publish("halloween/coffin_jumper/cmd", "trigger")
         await listener.expect_in_order(f"{coffin}/trigger somebody", f"{coffin}/lid open")
