@@ -14,7 +14,7 @@ import trio
 from halloween_host import topics
 from tests.audience import Audience, Seen
 
-__all__ = ["COOLDOWN_S", "LATER_S", "PROPS", "SOURCES", "TICK_S", "Watch", "names"]
+__all__ = ["COOLDOWN_S", "LATER_S", "PROPS", "SOURCES", "TICK_S", "Watch", "blames", "names"]
 
 TICK_S: Final = 0.2
 LATER_S: Final = 1.0
@@ -138,3 +138,8 @@ def names(line: str, seconds: float) -> bool:
     """Whether it tells this span, forwards or backwards."""
     told = [float(each.replace(",", "")) for each in re.findall(r"(\d[\d,]*(?:\.\d+)?) s\b", line)]
     return any(abs(each - abs(seconds)) < NEAR_S for each in told)
+
+
+def blames(line: str) -> bool:
+    """Whether a worker or the link is blamed; `the host itself` may be named on a machine that is out of breath."""
+    return "the host itself" not in line and any(word in line for word in ("lost the broker", "block", "crashed"))

@@ -22,6 +22,7 @@ from faults.rows._yard import (
     running,
     until_answered,
 )
+from faults.rows.crashes import EACH_THE_FIRST
 from halloween_host import topics
 from tests.audience import Audience
 from tests.end_to_end.haunt import Haunt
@@ -83,7 +84,7 @@ MISDEEDS: Final = ("sleep", "spin", "seize", "segfault")
 ASKED_S: Final = 3.0
 UNNOTICED_S: Final = 0.25
 #: Seconds until it answers again: it blocks for five, or until its own watchdog or C ends it, and its back-off.
-AGAIN_S: Final = 15.0
+AGAIN_S: Final = 10.0
 WHERE: Final = "props/blocker/backend/worker.py"
 
 
@@ -229,8 +230,7 @@ async def isolated(scene: Scene) -> list[Finding]:
     answers_s, back_s, named, unsaid = list[float](), list[float](), list[bool](), list[bool]()
     haunt = new_haunt(scene.folder(), ISOLATED)
     with running(Mosquitto(folder=scene.folder())) as broker:
-        # the row is about containment: no crash of it is one too many
-        start = haunt.host(broker, LOG_FORMAT="json", WATCHDOG_EXIT=str(EXIT_S), WORKER_RESTART_LIMIT="1000")
+        start = haunt.host(broker, LOG_FORMAT="json", WATCHDOG_EXIT=str(EXIT_S), **EACH_THE_FIRST)
         async with audience_of(broker) as audience, start as host:
             for prop_id in ISOLATED:
                 await until_answered(audience, prop_id)

@@ -16,7 +16,7 @@ import trio
 
 from faults.harness._rows import Fault, FaultError, Finding, Limit
 from faults.harness._scene import Scene
-from faults.rows._clock_props import COOLDOWN_S, LATER_S, PROPS, SOURCES, TICK_S, Watch, names
+from faults.rows._clock_props import COOLDOWN_S, LATER_S, PROPS, SOURCES, TICK_S, Watch, blames, names
 from faults.rows._faked_clock import FakedClock
 from faults.rows._yard import new_haunt, running
 from halloween_host import topics
@@ -184,7 +184,7 @@ async def disturbed(stand: Stand, disturb: Disturbance) -> None:
     words = [each for each in watch.audience.seen[after:] if each.topic.endswith("/availability")]
     last = {each.topic: each for each in words}  # a host that stands still is rightly called offline meanwhile
     down = [each.topic for each in (last.values() if suspended_s else words) if each.payload == "offline"]
-    blamed = [each for each in host.lines[lines:] if "lost the broker" in each or "block" in each or "crashed" in each]
+    blamed = [each for each in host.lines[lines:] if blames(each)]
     seen.note(seen.blamed, kept=not down and not blamed, what=f"offline: {down}; {blamed}")
     await trio.sleep(COOLDOWN_S)  # the next one finds none running
 

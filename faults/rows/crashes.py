@@ -94,8 +94,8 @@ class Worker(BaseWorker):
             await anyio.sleep(max(0, due - time.monotonic()))
 """
 SIBLINGS: Final = ("sibling0", "sibling1", "sibling2", "sibling3")
-#: Every crash is the first of its row for the budget, so that the pause is half a second at most.
-SETTINGS: Final = {"WORKER_RESTART_LIMIT": "1000000", "WORKER_RESTART_WINDOW_S": "0.0001"}
+#: Every crash is the first of its row for the restart budget, so that the pause is half a second at most.
+EACH_THE_FIRST: Final = {"WORKER_RESTART_LIMIT": "1000000", "WORKER_RESTART_WINDOW_S": "0.0001"}
 
 
 @attrs.frozen
@@ -131,7 +131,7 @@ async def measure(scene: Scene) -> list[Finding]:
             await trio.sleep(0 if scene.quick else PACE_S)
 
     with running(Mosquitto(folder=folder)) as broker:
-        async with attending(broker) as audience, haunt.host(broker, **SETTINGS) as host:
+        async with attending(broker) as audience, haunt.host(broker, **EACH_THE_FIRST) as host:
             await audience.each_says("online", (*props, *SIBLINGS))
             began = len(audience.seen)
             async with trio.open_nursery() as nursery:
