@@ -61,8 +61,9 @@ class Worker(BaseWorker):
             if ours.poll(3):
                 break
             child.kill()  # the fork of a process with threads may hang, in any Python program
-        child.terminate()
-        child.join()
+        while child.exitcode is None:
+            child.terminate()  # Python 3.13 sleeps on over a first one that comes just before it sleeps, in such a child
+            child.join(0.5)
         print("child ended with", child.exitcode)
 """
 FULL_OF_BUGS = f"""{LEAVES_A_THREAD}
