@@ -43,6 +43,7 @@ async def test_one_that_blocks(haunt: Haunt, broker: Mosquitto) -> None:
         words = Words(phone)
         await words.hear("online", "coffin", "ticker")
         await command(broker, "coffin", "hold")
+        await host.expect_log("holds on", "coffin")
         await done(broker, phone, "worker_host", "panic", "smoke")
         await words.hear("offline", "coffin", "ticker")
         await phone.expect("halloween/coffin/telemetry/safe true", within_s=30)
