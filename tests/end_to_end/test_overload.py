@@ -153,7 +153,8 @@ def handled(listener: Listener) -> int:
 
 
 def refused(listener: Listener) -> int:
-    return int(json.loads(of(listener, "flooded", "status/health")[-1])["refused"])
+    """What its last health said; 0 before its first."""
+    return sum(json.loads(health)["refused"] for health in of(listener, "flooded", "status/health")[-1:])
 
 
 def of(listener: Listener, name: str, key: str) -> list[str]:
