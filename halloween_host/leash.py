@@ -2,7 +2,8 @@
 
 The leash ends the worker when the host is gone, however the host went: SIGHUP first, so that it makes its prop safe, SIGKILL to
 the whole group at its deadline. A thread of the worker's own would not do, since an extension may hold Python's lock (the GIL)
-for ever; PR_SET_PDEATHSIG is Linux's alone, asks for no `safe()` and is lost at a change of user.
+for ever; PR_SET_PDEATHSIG is Linux's alone, asks for no `safe()` and is lost at a change of user, so it is the second line: for
+a leash that is killed together with the host.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import contextlib
 import os
 import select
 import signal
+import sys
 import threading
 import time
 from typing import Final
@@ -25,6 +27,8 @@ CONFINED: Final = "HALLOWEEN_HOST_CONFINED"
 #: The host's pid is watched too: a process that another worker forked may hold the host's end of the pipe open.
 PARENT_CHECK_S: Final = 1.0
 _SIGNALLED: Final = 128
+#: As <linux/prctl.h> has it.
+_PR_SET_PDEATHSIG: Final = 1
 
 
 def confinement(leash: int, grace_s: float) -> dict[str, str]:
@@ -37,13 +41,25 @@ def fork_on_leash(confined: str) -> None:
     descriptor, grace_s = confined.split()
     leash = int(descriptor)
     host = os.getppid()
+    holder = os.getpid()
     worker = os.fork()
     if worker == 0:
         os.close(leash)
+        _die_with(holder)
         return
     try:
         os._exit(_hold(leash, host, worker, float(grace_s)))
     finally:
+        os._exit(1)
+
+
+def _die_with(holder: int) -> None:
+    """Ask the kernel for SIGKILL once the leash is gone; only Linux has that (prctl(2))."""
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    if ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL)) or os.getppid() != holder:
         os._exit(1)
 
 

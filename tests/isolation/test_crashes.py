@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import pytest
 
 from tests.end_to_end.haunt import Haunt, Words, holding
+from tests.end_to_end.process import HostProcess
 from tests.isolation.processes import all_gone, command, done, family_of, health_where
-from tests.mosquitto import Mosquitto
+from tests.isolation.workers import COFFIN
+from tests.mosquitto import Listener, Mosquitto
+
+BLOCKED: Final = ("spinner", "holder")
 
 
 async def test_segfault(haunt: Haunt, broker: Mosquitto) -> None:
@@ -76,21 +86,44 @@ async def test_ends_itself(haunt: Haunt, broker: Mosquitto) -> None:
 
 async def test_no_orphan(haunt: Haunt, broker: Mosquitto) -> None:
     """A host that is killed takes its isolated workers along: one that idles, one that spins, one that holds the GIL in C."""
-    for prop_id in ("spinner", "holder"):
-        source = (haunt.props / "coffin" / "backend" / "worker.py").read_text()
-        haunt.prop(prop_id, source)
-    async with broker.listen("halloween/#") as phone, haunt.host(broker) as host:
-        for prop_id in ("coffin", "spinner", "holder"):
-            await health_where(phone, prop_id, lambda it: it["state"] == "online")
-        await command(broker, "spinner", "spin")
-        await command(broker, "holder", "hold")
-        await phone.expect(holding("halloween/spinner/status/error", "do_spin"), within_s=30)
-        await done(broker, phone, "coffin", "ping")
+    async with broker.listen("halloween/#") as phone, busy_host(haunt, broker, phone) as host:
         family = family_of(host)
         assert len(family) == 6
         host.signal(signal.SIGKILL)
         await phone.expect("halloween/coffin/telemetry/safe true", within_s=30)
         await all_gone(family)
-        for prop_id in ("spinner", "holder"):
+        for prop_id in BLOCKED:
             assert f"halloween/{prop_id}/telemetry/safe true" not in phone.lines  # they were blocked to the end
             await phone.expect(f"halloween/{prop_id}/status/availability offline", within_s=30)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel does that: PR_SET_PDEATHSIG")
+async def test_no_orphan_without_leash(haunt: Haunt, broker: Mosquitto) -> None:
+    """Host and leashes are killed in the same moment."""
+    async with broker.listen("halloween/#") as phone, busy_host(haunt, broker, phone) as host:
+        family = family_of(host)
+        leashes = [each for each in family if each.ppid() == host.pid]
+        assert len(leashes) == 3
+        host.signal(signal.SIGSTOP)  # the moment lasts until all of them are killed
+        for leash in leashes:
+            leash.kill()
+        host.signal(signal.SIGKILL)
+        await all_gone(family)
+        for prop_id in ("coffin", *BLOCKED):
+            await phone.expect(f"halloween/{prop_id}/status/availability offline", within_s=30)
+
+
+@asynccontextmanager
+async def busy_host(haunt: Haunt, broker: Mosquitto, phone: Listener) -> AsyncIterator[HostProcess]:
+    """A host with three isolated workers, two of which are blocked."""
+    for prop_id in BLOCKED:
+        haunt.prop(prop_id, COFFIN)
+    async with haunt.host(broker) as host:
+        for prop_id in ("coffin", *BLOCKED):
+            await health_where(phone, prop_id, lambda it: it["state"] == "online")
+        await command(broker, "spinner", "spin")
+        await command(broker, "holder", "hold")
+        await phone.expect(holding("halloween/spinner/status/error", "do_spin"), within_s=30)
+        await host.expect_log("holds on", "holder")
+        await done(broker, phone, "coffin", "ping")
+        yield host
