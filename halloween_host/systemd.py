@@ -17,8 +17,10 @@ __all__ = ["VARIABLES", "Systemd"]
 
 #: What systemd tells a service by; nobody whom the host starts is to speak for it.
 VARIABLES: Final = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC")
-#: Seconds between two looks at what `systemctl status` is to show.
+#: Seconds between two looks at what `systemctl status` is to show: while it changes, and once it has not for ten looks.
+NEWS_S: Final = 1.0
 STATUS_S: Final = 10.0
+LOOKS: Final = 10
 
 
 class Systemd:
@@ -46,15 +48,17 @@ class Systemd:
         """Say `status` when it changed, and that we live: a task of the loop, so that a blocked loop is a silent one."""
         if not self._address:
             return
-        said = None
+        said, looks = None, 0
         while True:
             lines = ["WATCHDOG=1"] if self._watchdog_s is not None else []
             if (now := status()) != said:
-                said = now
+                said, looks = now, 0
                 lines.append(f"STATUS={now}")
             if lines:
                 self.say(*lines)
-            await trio.sleep(min(STATUS_S, self._watchdog_s or STATUS_S))
+            looks += 1
+            pause_s = NEWS_S if looks <= LOOKS else STATUS_S
+            await trio.sleep(min(pause_s, self._watchdog_s or pause_s))
 
 
 def _watchdog_s(environ: Mapping[str, str]) -> float | None:

@@ -15,7 +15,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from halloween_host.systemd import STATUS_S, Systemd
+from halloween_host.systemd import LOOKS, NEWS_S, STATUS_S, Systemd
 from tests.end_to_end.haunt import Haunt
 from tests.mosquitto import Mosquitto
 
@@ -91,27 +91,40 @@ def test_nobody_there_is_no_error(address: str) -> None:
     Systemd({"NOTIFY_SOCKET": address}).say("READY=1")
 
 
-async def test_it_is_told_what_changed_and_that_we_live(
-    manager: Manager, tmp_path: Path, autojump_clock: MockClock
-) -> None:
-    """WATCHDOG=1 twice in the unit's time; without one, a look every ten seconds and a word only when there is news."""
+async def test_it_is_told_what_changed(manager: Manager, tmp_path: Path, autojump_clock: MockClock) -> None:
+    """A second later while things change, ten seconds later once they rest, and each change once."""
     status = ["one"]
-    environ = {"NOTIFY_SOCKET": str(tmp_path / "notify")}
-    watched = {**environ, "WATCHDOG_USEC": "12000000", "WATCHDOG_PID": str(os.getpid())}
-    for variables, heard in (
-        (environ, ["STATUS=one", "STATUS=two"]),
-        ({**watched, "WATCHDOG_PID": "1"}, ["STATUS=one", "STATUS=two"]),
-        ({**watched, "WATCHDOG_USEC": "often"}, ["STATUS=one", "STATUS=two"]),
-        (watched, ["WATCHDOG=1", "STATUS=one", *["WATCHDOG=1"] * 3, "STATUS=two", "WATCHDOG=1"]),
-    ):
-        status[0] = "one"
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(Systemd(variables).run, lambda: status[0])
-            await trio.sleep(STATUS_S + 3)
-            status[0] = "two"
-            await trio.sleep(STATUS_S + 5)
-            nursery.cancel_scope.cancel()
-        assert manager.heard() == heard
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(Systemd({"NOTIFY_SOCKET": str(tmp_path / "notify")}).run, lambda: status[0])
+        for line in ("one", "two", "three"):
+            status[0] = line
+            await trio.sleep(NEWS_S + 0.1)
+            assert manager.heard() == [f"STATUS={line}"]
+        await trio.sleep(LOOKS * NEWS_S + 2 * STATUS_S)
+        assert manager.heard() == []
+        status[0] = "four"
+        await trio.sleep(STATUS_S)
+        assert manager.heard() == ["STATUS=four"]
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    ("usec", "pid", "signs"),
+    [("12000000", os.getpid(), 9), ("12000000", 1, 0), ("often", os.getpid(), 0)],
+    ids=["ours", "another process's", "no number"],
+)
+async def test_it_is_told_that_we_live(
+    manager: Manager, tmp_path: Path, autojump_clock: MockClock, usec: str, pid: int, signs: int
+) -> None:
+    """WATCHDOG=1 twice in the unit's time at least, where it is this process that is watched."""
+    environ = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": usec, "WATCHDOG_PID": str(pid)}
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(Systemd(environ).run, lambda: "well")
+        await trio.sleep(LOOKS * NEWS_S + 0.5)
+        manager.heard()
+        await trio.sleep(54.5)
+        assert manager.heard() == ["WATCHDOG=1"] * signs
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_hosts_life(manager: Manager, tmp_path: Path, broker: Mosquitto) -> None:

@@ -6,14 +6,36 @@ import json
 import statistics
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import ClassVar, Self
 
 import attrs
 import cattrs
 
 from benchmarks.harness._rows import METRICS, Bar, Measurement, Row
 
-R = TypeVar("R")
+
+@attrs.define
+class Stored:
+    """An attrs class whose objects are kept as JSON; `of` is what they tell of."""
+
+    of: ClassVar[str]
+
+    def write(self, path: Path) -> None:
+        """In a folder that is made for it."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(cattrs.unstructure(self), indent=1, ensure_ascii=False) + "\n")
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """What `write` wrote.
+
+        Raises:
+            ValueError: when the file holds no such record.
+        """
+        try:
+            return cattrs.structure(json.loads(path.read_text()), cls)
+        except (cattrs.BaseValidationError, ValueError) as error:
+            raise ValueError(f"{path} holds no record of {cls.of}: {error}") from None
 
 
 @attrs.define
@@ -101,8 +123,10 @@ class RowResult:
 
 
 @attrs.define
-class Record:
+class Record(Stored):
     """A whole run."""
+
+    of = "a benchmark"
 
     command: str
     date: str
@@ -118,35 +142,6 @@ class Record:
         for row in self.rows:
             sections.setdefault(row.section, []).append(row)
         return sections
-
-    def write(self, path: Path) -> None:
-        write_record(self, path)
-
-    @classmethod
-    def read(cls, path: Path) -> Record:
-        """
-        Raises:
-            ValueError: when the file holds no record.
-        """
-        return read_record(path, cls, "a benchmark")
-
-
-def write_record(record: Any, path: Path) -> None:
-    """An attrs object as JSON, in a folder that is made for it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(cattrs.unstructure(record), indent=1, ensure_ascii=False) + "\n")
-
-
-def read_record(path: Path, kind: type[R], of: str) -> R:
-    """What `write_record` wrote.
-
-    Raises:
-        ValueError: when the file holds no such record; `of` is what it should tell of.
-    """
-    try:
-        return cattrs.structure(json.loads(path.read_text()), kind)
-    except (cattrs.BaseValidationError, ValueError) as error:
-        raise ValueError(f"{path} holds no record of {of}: {error}") from None
 
 
 def shown(figure: float, metric: str) -> str:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 import attrs
 
-from benchmarks.harness._results import read_record, write_record
+from benchmarks.harness._results import Stored
 from faults.harness._figures import kept
 from faults.harness._rows import Fault, Finding
 
@@ -46,25 +45,16 @@ class RowResult:
 
 
 @attrs.define
-class Record:
+class Record(Stored):
     """The rows of one run or of several."""
+
+    of = "faults"
 
     rows: list[RowResult] = attrs.Factory(list)
 
     @property
     def kept(self) -> bool:
         return bool(self.rows) and all(each.kept for each in self.rows)
-
-    def write(self, path: Path) -> None:
-        write_record(self, path)
-
-    @classmethod
-    def read(cls, path: Path) -> Record:
-        """
-        Raises:
-            ValueError: when the file holds no record.
-        """
-        return read_record(path, cls, "faults")
 
 
 def merged(records: Iterable[Record], order: Iterable[Fault]) -> Record:
