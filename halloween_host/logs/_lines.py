@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import Any
 
-__all__ = ["MAX_TEXT_CHARS", "MAX_TRACEBACK_CHARS", "console_line", "escape", "json_line"]
+__all__ = ["MAX_TEXT_CHARS", "MAX_TRACEBACK_CHARS", "console_line", "escape", "journal_line", "json_line"]
 
 MAX_TEXT_CHARS = 4_096
 MAX_TRACEBACK_CHARS = 32_768
@@ -28,6 +28,8 @@ _UNSAFE = re.compile(
     r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 _NEEDS_QUOTES = re.compile(r"[\s\"'=]|^$")
+#: Of syslog(3), by which `journalctl --priority=` picks.
+_PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
 _COLOURS = {"debug": "2", "info": "32", "warning": "33", "error": "31", "critical": "1;31"}
 
 
@@ -38,18 +40,28 @@ def escape(text: str) -> str:
 
 def console_line(fields: Mapping[str, Any], *, colours: bool) -> str:
     """``12:34:56 info     fogger  event  key=value``, a traceback indented below it; "-" where no worker is bound."""
+    return _readable(fields, _time_of_day(int(fields["timestamp"])), colours=colours)
 
+
+def journal_line(fields: Mapping[str, Any]) -> str:
+    """The same without the time, which the journal has itself; each line begins with its priority: ``<6>`` (sd-daemon(3))."""
+    priority = f"<{_PRIORITIES.get(str(fields['level']), 6)}>"
+    return "\n".join(f"{priority}{line}" for line in _readable(fields, "", colours=False).split("\n"))
+
+
+def _readable(fields: Mapping[str, Any], moment: str, *, colours: bool) -> str:
     def paint(code: str, text: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if colours and text else text
 
     facts = dict(fields)
-    moment = _time_of_day(int(facts.pop("timestamp")))
+    del facts["timestamp"]
     level = str(facts.pop("level"))
     worker = _plain_text(facts.pop("worker", "-"))
     event = _plain_text(facts.pop("event", ""))
     traces = [str(facts.pop(key)) for key in ("stack_info", "stack", "exception") if facts.get(key)]
+    time = f"{paint('2', moment)} " if moment else ""
     parts = [
-        f"{paint('2', moment)} {paint(_COLOURS.get(level, '0'), f'{level:<8}')} {paint('36', f'{worker:<16}')} {event}",
+        f"{time}{paint(_COLOURS.get(level, '0'), f'{level:<8}')} {paint('36', f'{worker:<16}')} {event}",
         *(f"{paint('2', escape(key) + '=')}{_quoted(value)}" for key, value in facts.items()),
     ]
     return "\n".join(["  ".join(parts), *(f"    {line}" for trace in traces for line in _trace_lines(trace))])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -16,7 +17,7 @@ from typing import Any, Literal, TextIO
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-from halloween_host.logs._lines import console_line, json_line
+from halloween_host.logs._lines import console_line, journal_line, json_line
 from halloween_host.logs._workers import calling_worker, module_worker
 
 __all__ = ["configure_logging"]
@@ -40,11 +41,12 @@ _fill_in = structlog.stdlib.PositionalArgumentsFormatter()
 def configure_logging(level: str, format: Literal["console", "json"], stream: TextIO | None = None) -> None:
     """Send every log line of this process to `stream` (default: ``sys.stderr`` as it is now), from `level` upwards.
 
-    `level` is ``DEBUG``, ``INFO``, ``WARNING``, ``ERROR`` or ``CRITICAL``; ValueError for another. Lines are coloured
-    only when `stream` is a terminal. Call it before `capture_prints` opens, and again to change any of it.
+    `level` is ``DEBUG``, ``INFO``, ``WARNING``, ``ERROR`` or ``CRITICAL``; ValueError for another. Console lines are coloured
+    on a terminal; systemd's journal gets them with their priority and without the time. Call it before `capture_prints`
+    opens, and again to change any of it.
     """
     target = sys.stderr if stream is None else stream
-    handler = _LineHandler(target, _renderer(format, colours=format == "console" and target.isatty()))
+    handler = _LineHandler(target, _renderer(format, target))
     for root in (logging.getLogger(), _tree.root):
         for old in [one for one in root.handlers if isinstance(one, _LineHandler)]:
             root.removeHandler(old)
@@ -109,9 +111,23 @@ class _LineHandler(logging.StreamHandler[TextIO]):
             self.flush()
 
 
-def _renderer(format: Literal["console", "json"], *, colours: bool) -> _Renderer:
-    line = json_line if format == "json" else partial(console_line, colours=colours)
+def _renderer(format: Literal["console", "json"], stream: TextIO) -> _Renderer:
+    if format == "json":
+        line = json_line
+    elif _is_journal(stream):
+        line = journal_line
+    else:
+        line = partial(console_line, colours=stream.isatty())
     return lambda _logger, _name, event_dict: line(event_dict)
+
+
+def _is_journal(stream: TextIO) -> bool:
+    """Whether systemd reads it: $JOURNAL_STREAM has its device and inode (systemd.exec(5))."""
+    try:
+        stat = os.fstat(stream.fileno())
+    except (OSError, ValueError):  # closed, or none of the system's
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{stat.st_dev}:{stat.st_ino}"
 
 
 def _logger(*args: Any) -> logging.Logger:

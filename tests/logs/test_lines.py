@@ -6,8 +6,10 @@ import io
 import json
 import logging
 import logging.config
+import os
 import re
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +19,14 @@ from hypothesis import strategies as st
 from structlog.contextvars import bound_contextvars
 
 from halloween_host.logs import configure_logging
-from halloween_host.logs._lines import MAX_TEXT_CHARS, MAX_TRACEBACK_CHARS, console_line, escape, json_line
+from halloween_host.logs._lines import (
+    MAX_TEXT_CHARS,
+    MAX_TRACEBACK_CHARS,
+    console_line,
+    escape,
+    journal_line,
+    json_line,
+)
 from tests.logs.conftest import Rows, worker_module
 
 CONSOLE_LINE = re.compile(r"\d\d:\d\d:\d\d (debug|info|warning|error|critical) +\S+ |    ")
@@ -48,6 +57,23 @@ def test_colours_are_for_terminals_only() -> None:
         shown[form] = terminal.getvalue()
     assert "\x1b[32minfo" in shown["console"]
     assert "\x1b" not in shown["json"]
+
+
+def test_the_journal_gets_priorities_and_no_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Each line of an entry, and only where it is stderr itself that systemd reads; JSON is left alone."""
+    for form, read, pattern in (
+        ("console", True, r"<6>info     fogger           Fog is out  ms=750\n(<3>.+\n){2,}"),
+        ("console", False, r"\d\d:\d\d:\d\d info     fogger           Fog is out  ms=750\n.*"),
+        ("json", True, r'{"timestamp".*'),
+    ):
+        with (tmp_path / "stderr").open("w") as stderr:
+            of_stderr = os.fstat(stderr.fileno())
+            monkeypatch.setenv("JOURNAL_STREAM", f"{of_stderr.st_dev}:{of_stderr.st_ino + (not read)}")
+            configure_logging("INFO", form, stderr)
+            log = structlog.stdlib.get_logger()
+            log.info("Fog is out", worker="fogger", ms=750)
+            log.error("No more", exc_info=ValueError("empty"))
+        assert re.fullmatch(pattern, (tmp_path / "stderr").read_text(), re.DOTALL)
 
 
 def test_levels_below_the_chosen_one_are_silent(stream: io.StringIO) -> None:
@@ -211,6 +237,7 @@ def test_any_event_is_one_line(event: str, facts: dict[str, Any], trace: str | N
     first, *rest = console_line(fields, colours=False).splitlines()
     assert CONSOLE_LINE.match(first)
     assert all(row.startswith("    ") for row in rest)
+    assert all(row.startswith("<6>") for row in journal_line(fields).splitlines())
     assert not re.search(
         r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff]", console_line(fields, colours=False)
     )
