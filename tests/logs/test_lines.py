@@ -10,7 +10,7 @@ import os
 import re
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import structlog
@@ -61,11 +61,12 @@ def test_colours_are_for_terminals_only() -> None:
 
 def test_the_journal_gets_priorities_and_no_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Each line of an entry, and only where it is stderr itself that systemd reads; JSON is left alone."""
-    for form, read, pattern in (
+    cases: tuple[tuple[Literal["console", "json"], bool, str], ...] = (
         ("console", True, r"<6>info     fogger           Fog is out  ms=750\n(<3>.+\n){2,}"),
         ("console", False, r"\d\d:\d\d:\d\d info     fogger           Fog is out  ms=750\n.*"),
         ("json", True, r'{"timestamp".*'),
-    ):
+    )
+    for form, read, pattern in cases:
         with (tmp_path / "stderr").open("w") as stderr:
             of_stderr = os.fstat(stderr.fileno())
             monkeypatch.setenv("JOURNAL_STREAM", f"{of_stderr.st_dev}:{of_stderr.st_ino + (not read)}")
