@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
-import trio
+import anyio
+import anyio.abc
 
 
 class Line(str):
@@ -40,18 +42,19 @@ class Listener:
         self._rest = b""
         self._said = b""
         self._subscribed = False
-        self._process: trio.Process
+        self._process: anyio.abc.Process
 
     async def __aenter__(self) -> Listener:
         options = [option for topic_filter in self._filters for option in ("-t", topic_filter)]
-        self._process = await trio.lowlevel.open_process(
+        self._process = await anyio.open_process(
             # -d makes it say when it is subscribed; the payload travels in hex: a line feed in it breaks no line
             [*self._program, "-d", "-q", str(self._qos), "-F", "heard %r %q %x %t", *options],
+            stdin=None,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
         try:
-            with trio.move_on_after(10):
+            with anyio.move_on_after(10):
                 while not self._subscribed:
                     await self._read()
                 return self
@@ -64,11 +67,10 @@ class Listener:
         await self.aclose()
 
     async def aclose(self) -> None:
-        self._process.kill()
-        with trio.CancelScope(shield=True):
-            await self._process.wait()
-            assert self._process.stdout is not None
-            await self._process.stdout.aclose()
+        with suppress(ProcessLookupError):  # asyncio's word for one that has ended
+            self._process.kill()
+        with anyio.CancelScope(shield=True):
+            await self._process.aclose()
 
     async def expect(self, wanted: str | Callable[[Line], bool], within_s: float = 10) -> Line:
         """The first line that fits and was not expected before, in whatever order they came.
@@ -94,7 +96,7 @@ class Listener:
         raise AssertionError(f"heard {line!r}")
 
     async def _find(self, wanted: str | Callable[[Line], bool], start: int, within_s: float) -> int:
-        with trio.move_on_after(within_s):
+        with anyio.move_on_after(within_s):
             while True:
                 for index in range(start, len(self.lines)):
                     line = self.lines[index]
@@ -108,9 +110,11 @@ class Listener:
 
     async def _read(self) -> None:
         assert self._process.stdout is not None
-        piece = await self._process.stdout.receive_some(65_536)
-        if not piece:
-            raise AssertionError(f"mosquitto_sub ended with status {await self._process.wait()}: {self._said!r}")
+        try:
+            piece = await self._process.stdout.receive(65_536)
+        except anyio.EndOfStream:
+            status = await self._process.wait()
+            raise AssertionError(f"mosquitto_sub ended with status {status}: {self._said!r}") from None
         *whole, self._rest = (self._rest + piece).split(b"\n")
         for raw in whole:
             if raw.startswith(b"heard "):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from functools import partial
@@ -16,7 +14,8 @@ import attrs
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from faults.rows._injection import Injector, armed, live_tasks, only_our_threads
+from faults.rows._belongings import leaving_nothing, live_tasks, more_tasks
+from faults.rows._injection import Injector, armed
 from faults.rows._troupe import DEEDS, PAIR, Book, troupe
 from faults.rows._verdicts import Verdict, Verdicts
 from halloween_host import topics
@@ -129,14 +128,12 @@ async def _cancelled_act(act: Act, at: int, folder: Path, verdicts: Verdicts, se
     async with StageBroker() as broker:
         words: list[bytes] = []
         broker.observers.append(lambda event: words.append(event.payload) if event.topic.endswith("/said") else None)
-        before = (live_tasks(), only_our_threads(), len(os.listdir("/proc/self/fd")))  # noqa: PTH208
-        with trio.CancelScope() as scope:
-            connected: list[str] = []
-            injector = Injector(at, partial(_cancel_all, scope, broker, connected))
-            await _play(act, injector, broker, folder, seed)
-        await wait_all_tasks_blocked()
-        after = (live_tasks(), only_our_threads(), len(os.listdir("/proc/self/fd")))  # noqa: PTH208
-        leaked = ", ".join(str(now) for was, now in zip(before, after, strict=True) if now != was)
+        async with leaving_nothing() as left:
+            with trio.CancelScope() as scope:
+                connected: list[str] = []
+                injector = Injector(at, partial(_cancel_all, scope, broker, connected))
+                await _play(act, injector, broker, folder, seed)
+            await wait_all_tasks_blocked()
         half = [f"{word!r} was said" for word in set(words) if not _whole(word)]
         half += [
             f"{prop_id} is online and its host is gone"
@@ -144,7 +141,9 @@ async def _cancelled_act(act: Act, at: int, folder: Path, verdicts: Verdicts, se
             if _client_of(prop_id) in connected
         ]
         held = await _trouble_of_the_next_host(broker, folder)
-        verdicts.add(f"{act.name}, seed {seed}, cancelled at step {at}", Verdict(leaked, held, ", ".join(half)))
+        verdicts.add(
+            f"{act.name}, seed {seed}, cancelled at step {at}", Verdict(", ".join(left), held, ", ".join(half))
+        )
     return injector.done
 
 
@@ -228,11 +227,13 @@ async def cancel_deeds(
                     return  # what follows says nothing any more
                 asks = show._tree._asks
                 waiting = len(asks._pending) + len(asks._unsent)
-                leaked = "".join(f"task {name}, " for name in (Counter(tasks) - Counter(idle)).elements())
-                leaked += f"{book.spawned - book.ended} spawned tasks live on" if book.spawned != book.ended else ""
+                leaked = more_tasks(idle, tasks)
+                if book.spawned != book.ended:
+                    leaked.append(f"{book.spawned - book.ended} spawned tasks live on")
                 store = show.store(prop_id)
                 torn = "a transaction is half there" if store.get(PAIR[0]) != store.get(PAIR[1]) else ""
-                verdicts.add(where, Verdict(leaked, f"{waiting} questions are kept" if waiting else "", torn))
+                held = f"{waiting} questions are kept" if waiting else ""
+                verdicts.add(where, Verdict(", ".join(leaked), held, torn))
                 if not book.cancelled:
                     break
 
@@ -262,7 +263,7 @@ async def cancel_own_stop(
             held = "" if show.health(prop_id).state.available else "not back after a restart"
             tasks = live_tasks()
             if before:
-                leaked = "".join(f"task {name}, " for name in (Counter(tasks) - Counter(before)).elements())
+                leaked = ", ".join(more_tasks(before, tasks))
                 verdicts.add(f"stop() of {prop_id}, cancelled at step {at}", Verdict(leaked, held))
             before = before or tasks
             if held or (at < 10**9 and not book.cancelled):

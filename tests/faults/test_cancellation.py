@@ -11,7 +11,6 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from faults.rows._injection import injected
 from faults.rows._show_operations import ACTS, PROPS, cancel_acts, cancel_deeds, cancel_own_stop
 from faults.rows._verdicts import Verdicts
 from halloween_host.hooks import HostHooks
@@ -36,19 +35,6 @@ def folder(tmp_path: Path) -> Callable[[], Path]:
 def sums(verdicts: Verdicts) -> list[float]:
     """Leaked, held, half."""
     return [sum(each.seen) for each in verdicts.findings()]
-
-
-async def test_the_nth_checkpoint_is_the_one_that_is_cancelled() -> None:
-    async def operation() -> None:
-        for number in range(5):
-            reached.append(number)
-            await trio.lowlevel.checkpoint()
-
-    for at in range(1, 6):
-        reached: list[int] = []
-        assert await injected(at, operation)
-        assert reached == list(range(at))
-    assert not await injected(7, operation)
 
 
 def test_nothing_is_left_held_or_half_done(folder: Callable[[], Path]) -> None:
