@@ -17,6 +17,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
+from halloween_host.store._room import ROOMY_BYTES, batch_pages, free_bytes
 from halloween_host.store._shelf import Place
 
 __all__ = ["Corrupt", "Database", "Row", "Trouble", "read_file", "set_aside"]
@@ -28,6 +29,8 @@ Row = tuple[Any, Any, Any, Any]
 BUSY_S: Final = 1.0
 #: What `PRAGMA user_version` says of our tables; 0 is a new file.
 VERSION: Final = 1
+#: What stands before each page in the -wal (sqlite.org/fileformat2.html, section 4.1).
+_FRAME_BYTES: Final = 24
 
 _TABLE: Final = """CREATE TABLE IF NOT EXISTS state (
     space TEXT NOT NULL, prop TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (space, prop, key)
@@ -40,6 +43,7 @@ _NO_ROOM: Final = "the disk is full: make room"
 _READ_ONLY: Final = "it is read-only: let the host's user write it and its folder"
 _BY_CODE: Final = {
     sqlite3.SQLITE_FULL: _NO_ROOM,
+    sqlite3.SQLITE_IOERR_SHMSIZE: _NO_ROOM,  # so it says that for the -shm
     sqlite3.SQLITE_READONLY: _READ_ONLY,
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened: let the host's user write it and its folder",
     sqlite3.SQLITE_BUSY: "another program holds it: end that one",
@@ -61,10 +65,11 @@ def _mapped() -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest is an extension (sqlite.org/rescode.html)
+        extended = getattr(error, "sqlite_errorcode", 0)
+        code = extended & 0xFF  # the rest is an extension (sqlite.org/rescode.html)
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             raise Corrupt(str(error)) from error
-        raise Trouble(_BY_CODE.get(code, str(error))) from error
+        raise Trouble(_BY_CODE.get(extended) or _BY_CODE.get(code, str(error))) from error
     except OSError as error:
         raise Trouble(_BY_ERRNO.get(error.errno or 0, error.strerror or type(error).__name__)) from error
 
@@ -107,14 +112,25 @@ class Database:
             return self._connection.execute(_READ).fetchall()
 
     def write(self, changes: Mapping[Place, str | None]) -> None:
-        """All of it in one transaction, synced; None deletes."""
+        """All of it in one transaction, synced; None deletes.
+
+        On a disk with little room nothing is begun that could not be ended: a -wal that filled it could not go into the database,
+        and nothing would get it out of the way again, however little is stored.
+        """
         put = [(*place, text) for place, text in changes.items() if text is not None]
         delete = [place for place, text in changes.items() if text is None]
+        pages = batch_pages(changes)
         with _mapped():
+            free = free_bytes(self._file.parent)
+            cramped = free < ROOMY_BYTES + 2 * pages * self._page_bytes
+            if cramped:
+                free = self._empty_wal()
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 self._connection.executemany(_PUT, put)
                 self._connection.executemany(_DELETE, delete)
+                if cramped and free < self._needed_bytes(pages):
+                    raise Trouble(_NO_ROOM)
                 self._connection.execute("COMMIT")
             except BaseException:
                 with suppress(sqlite3.Error):
@@ -126,17 +142,37 @@ class Database:
         with suppress(sqlite3.Error):
             self._connection.close()
 
+    def _empty_wal(self) -> float:
+        """Take the -wal into the database and give its room back; what is free then, in bytes.
+
+        Raises:
+            sqlite3.Error: when the database has no room to grow.
+        """
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return free_bytes(self._file.parent)
+
+    def _needed_bytes(self, pages: int) -> int:
+        """Of the transaction that is open and changed so many `pages` at most: in the -wal, and then in the database."""
+        in_all = self._one("PRAGMA page_count")
+        grows = max(0, in_all * self._page_bytes - self._file.stat().st_size)
+        return min(pages, in_all) * (self._page_bytes + _FRAME_BYTES) + grows
+
+    def _one(self, query: str) -> int:
+        (number,) = self._connection.execute(query).fetchone()
+        return int(number)
+
     def _prepare(self) -> None:
         run = self._connection.execute
         run("PRAGMA journal_mode = WAL")  # a file system without shared memory (a network's) keeps the mode it has
         # NORMAL would sync at checkpoints only: a power cut at the end of the night could take hours of it.
         run("PRAGMA synchronous = FULL")
-        (version,) = run("PRAGMA user_version").fetchone()
+        version = self._one("PRAGMA user_version")
         if version not in (0, VERSION):
             raise Trouble(f"it is of a newer halloween-host (version {version}): update this one")
         if version == 0:
             run(_TABLE)
             run(f"PRAGMA user_version = {VERSION}")
+        self._page_bytes = self._one("PRAGMA page_size")
 
 
 def read_file(file: Path) -> list[Row]:

@@ -22,7 +22,7 @@ COLLECT_S: Final = 0.1
 EXIT_S: Final = 0.2
 #: Seconds until the next try after the first failure, and after many.
 RETRY_S: Final = 0.5
-RETRY_MOST_S: Final = 15.0
+RETRY_MOST_S: Final = 4.0
 
 
 class Listener(Protocol):
@@ -63,7 +63,7 @@ class Journal:
         self._hurried = self._closing = self._writing = False
         self._tries = 0
         self._trouble: str | None = None
-        self._degraded: set[str] = set()
+        self._degraded: dict[str, None] = {}  # in order: one seed of a rehearsal is one night
 
     # -- what the stores ask
 
@@ -90,15 +90,6 @@ class Journal:
             self._start()
         elif idle:
             self._changed.notify_all()
-
-    def everything(self) -> dict[Place, str | None]:
-        """All that is in memory."""
-        with self.lock:
-            return {
-                (space, prop_id, key): text
-                for (space, prop_id), shelf in self._shelves.items()
-                for key, text in shelf.texts.items()
-            }
 
     def take(self, rows: Iterable[Row], prop_ids: Collection[str], *, but: Collection[Place] = ()) -> None:
         """What was read, except for what changed since, and for `but`; rows that are none of ours are left out with a line."""
@@ -161,14 +152,13 @@ class Journal:
         with self.lock:
             self._closing = True
             self._changed.notify_all()
-            thread = self._thread
-        if thread is None:
+        if self._thread is None:
             return self._settled
         import atexit
 
-        thread.join(timeout_s)
+        self._thread.join(timeout_s)
         atexit.unregister(self.flush)
-        return self._settled and not thread.is_alive()
+        return self._settled and not self._thread.is_alive()
 
     @property
     def _settled(self) -> bool:
@@ -192,25 +182,30 @@ class Journal:
         atexit.register(self.flush, EXIT_S)
 
     def _run(self) -> None:
-        while True:
+        over = False
+        while not over:
             with self.lock:
                 self._changed.wait_for(lambda: self._dirty or self._unread or self._closing)
                 self._changed.wait_for(lambda: self._hurried or self._closing, self._pause_s)
-                if self._settled:
-                    break
-                last, self._hurried, self._writing = self._closing, False, True
-                dirty, self._dirty = self._dirty, {}
-            trouble = self._write(dirty)
-            with self.lock:
-                self._writing = False
-                if trouble is not None:
-                    self._dirty = dirty | self._dirty
-                self._tries += 1
-                self._changed.notify_all()
-            self._tell(trouble)
-            if last and trouble is not None:
-                break
+            over = self._turn()
         self._drop()
+
+    def _turn(self) -> bool:
+        """Write what is dirty; whether that was the end."""
+        with self.lock:
+            if self._settled:
+                return True
+            last, self._hurried, self._writing = self._closing, False, True
+            dirty, self._dirty = self._dirty, {}
+        trouble = self._write(dirty)
+        with self.lock:
+            self._writing = False
+            if trouble is not None:
+                self._dirty = dirty | self._dirty
+            self._tries += 1
+            self._changed.notify_all()
+        self._tell(trouble)
+        return last and trouble is not None
 
     def _write(self, dirty: dict[Place, None]) -> str | None:
         """Write these; None, or why that is not to be."""
@@ -246,7 +241,8 @@ class Journal:
         with self.lock:
             texts = {place: self._shelves[place[:2]].texts.get(place[2]) for place in dirty}
             if self._rewrite:
-                texts |= self.everything()
+                everything = self._shelves.items()
+                texts |= {(*whose, key): text for whose, shelf in everything for key, text in shelf.texts.items()}
         self._database.write(texts)
         self._rewrite = self._unread = False
 
@@ -272,12 +268,12 @@ class Journal:
             before, self._trouble = self._trouble, (self._trouble or trouble) if trouble else None
             if trouble is not None:
                 self._pause_s = RETRY_S if before is None else min(2 * self._pause_s, RETRY_MOST_S)
-                self._degrade({prop_id for _space, prop_id, _key in self._dirty})
+                self._degrade(prop_id for _space, prop_id, _key in self._dirty)
             else:
                 self._pause_s = COLLECT_S
                 if self._degraded:
                     self._listener.degraded(self._degraded, None)
-                    self._degraded = set()
+                    self._degraded = {}
         if before is None and trouble is not None:
             kept = "what workers store is kept in memory until it can be written"
             self._listener.failed(f"{self._shown}: {trouble}; {kept}")
@@ -286,7 +282,7 @@ class Journal:
 
     def _degrade(self, prop_ids: Iterable[str]) -> None:
         """The lock is held."""
-        new = set(prop_ids) - self._degraded
+        new = {prop_id: None for prop_id in prop_ids if prop_id not in self._degraded}
         if new:
             self._degraded |= new
             self._listener.degraded(new, f"what it stores is in memory alone: {self._shown}: {self._trouble}")

@@ -38,7 +38,7 @@ class Stores:
     """Made before any worker, `load`ed before each, `close`d at the end. Every call may come from any thread.
 
     Without a `file` all of it is in memory. `wall` returns Unix seconds, `ticks` seconds that go on over a restart of the host,
-    as long as `boot` returns the same ("" when nobody knows).
+    as long as `boot` returns the same ("" when nobody knows). A `journal` that is given has a file and a listener of its own.
     """
 
     def __init__(
@@ -49,8 +49,9 @@ class Stores:
         wall: Callable[[], float] = time.time,
         ticks: Callable[[], float] = time.monotonic,
         boot: Callable[[], str] = boot_id,
+        journal: Journal | None = None,
     ) -> None:
-        self._journal = Journal(file, listener or _Nobody())
+        self._journal = journal or Journal(file, listener or _Nobody())
         self._stores: dict[str, Store] = {}
         self._now = lambda: Moment(wall(), ticks(), boot())
 
@@ -68,22 +69,6 @@ class Stores:
     def load(self, prop_ids: Collection[str]) -> None:
         """Read what these props have stored; it waits for the disk. What stays unread, and why, the listener is told."""
         self._journal.load(prop_ids)
-
-    def load_from(self, file: Path, prop_ids: Collection[str]) -> None:
-        """Read what these props have stored in another file; nothing is written there but by `save_to`."""
-        from halloween_host.store._database import read_file
-
-        self._journal.take(read_file(file), prop_ids)
-
-    def save_to(self, file: Path) -> None:
-        """Write all of it to another file, now."""
-        from halloween_host.store._database import Database
-
-        database = Database(file)
-        try:
-            database.write(self._journal.everything())
-        finally:
-            database.close()
 
     def hurry(self) -> None:
         """Write at once what waits to be written; does not wait for it."""

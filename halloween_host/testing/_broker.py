@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Final, Self
 
@@ -25,6 +25,7 @@ from ._client import StageClient
 from ._engine import NAME
 from ._frost import Frost
 from ._packets import carried
+from ._time import stage_clock
 from ._wire import ClientEnd, Wire
 
 __all__ = ["StageBroker"]
@@ -236,12 +237,34 @@ class StageBroker(Frost):
         for wire in wires:
             self._freeze(wire, until, cut=False)
 
+    def block(self, seconds: float) -> None:
+        """The event loop stands still for so many virtual seconds: call it where a worker would block, ``time.sleep(seconds)``.
+
+        Nobody gets a turn but the broker, and what `later` was given. No client sends or reads, and each finds at the end what
+        came meanwhile; the broker ends a connection 1.5 × keep-alive after the last packet on it, and sends the will.
+
+        Raises:
+            StageError: when Trio's clock is no `MockClock`.
+        """
+        clock = stage_clock()
+        ends_at = self._blocked_until = self._now() + seconds
+        for wire in self._wires.values():
+            self._freeze(wire, ends_at, cut=True, asleep=True)
+        while (next_at := self._timers.next_at) < ends_at:
+            clock.jump(max(0.0, next_at - self._now()))
+            self._timers.run(self._now())
+        clock.jump(max(0.0, ends_at - self._now()))
+
     def refuse(self, identifier_prefix: str, code: int | None) -> None:
         """Client ids that start so get this reason code for CONNACK from now on; None takes it back."""
         if code is None:
             self._refused.pop(identifier_prefix, None)
         else:
             self._refused[identifier_prefix] = code
+
+    def later(self, seconds: float, act: Callable[[], object]) -> None:
+        """Call `act` once so much of the run's time has passed, in the broker's own task: a stranger's deed."""
+        self._timers.at(self._now() + seconds, act)
 
     # -- inside
 

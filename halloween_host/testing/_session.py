@@ -67,5 +67,5 @@ class Session:
         wire, self.wire = self.wire, None
         if wire is not None and self.expiry_s:
             self._missed.extend(each for each in wire.down if each.qos)
-        if wire is not None:
+        if wire is not None and not wire.asleep:
             wire.down.clear()

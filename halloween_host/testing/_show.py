@@ -16,6 +16,7 @@ from halloween_host import topics
 from halloween_host.commands import encode_command
 from halloween_host.doorbell import Doorbell
 from halloween_host.errors import StageError, did_you_mean
+from halloween_host.keeper import Keeper
 from halloween_host.latch import Latch
 from halloween_host.loader import Again, WorkerSpec
 from halloween_host.outbox import Outbox
@@ -50,7 +51,7 @@ class Show:
     """What runs on the stage, and all that a test does to it. Made by `rehearse`."""
 
     def __init__(self, tree: Tree, broker: StageBroker, transcript: Transcript, stores: Stores) -> None:
-        #: The broker: `down(for_s=…)`, `drop`, `cut`, `stall`, `forget_retained` and what it has retained.
+        #: The broker: `down(for_s=…)`, `drop`, `cut`, `stall`, `block`, `forget_retained` and what it has retained.
         self.broker = broker
         #: The lines so far; ``str(show.transcript)`` has them all.
         self.transcript = transcript
@@ -205,8 +206,11 @@ async def rehearse(
             await open_.enter_async_context(virtual_time(say=transcript.note))
             stage = broker if broker is not None else await open_.enter_async_context(StageBroker())
             stage.observers.append(transcript.hear)
-            stores = open_.enter_context(stage_stores(state, store or {}, {spec.prop_id for spec in specs}))
-            tree = _plant(specs, again, settings, stage, Latch(folder), stores, seed)
+            outbox, doorbell = _outbox()
+            keeper = Keeper(Reporter(outbox), lambda prop_id, reason: tree.supervisors[prop_id].degrade(reason))
+            prop_ids = {spec.prop_id for spec in specs}
+            stores = open_.enter_context(stage_stores(state, store or {}, prop_ids, keeper, stage.later))
+            tree = _plant(specs, again, settings, stage, Latch(folder), stores, seed, outbox, doorbell)
             show = Show(tree, stage, transcript, stores)
             async with trio.open_nursery() as nursery:
                 await nursery.start(tree.run)
@@ -236,6 +240,16 @@ def _one_error() -> Iterator[None]:
     raise error
 
 
+def _outbox() -> tuple[Outbox, Doorbell]:
+    doorbell = Doorbell()
+    outbox = Outbox(
+        wake=doorbell.ring,
+        clock=trio.lowlevel.current_clock().current_time,
+        dropped=lambda prop_id, text: _log.warning(text, worker=prop_id),
+    )
+    return outbox, doorbell
+
+
 def _plant(
     specs: tuple[WorkerSpec, ...],
     again: Again | None,
@@ -244,13 +258,9 @@ def _plant(
     latch: Latch,
     stores: Stores,
     seed: int,
+    outbox: Outbox,
+    doorbell: Doorbell,
 ) -> Tree:
-    doorbell = Doorbell()
-    outbox = Outbox(
-        wake=doorbell.ring,
-        clock=trio.lowlevel.current_clock().current_time,
-        dropped=lambda prop_id, text: _log.warning(text, worker=prop_id),
-    )
     return Tree(
         specs,
         settings,

@@ -16,7 +16,7 @@ from halloween_host.errors import StageError
 from halloween_host.testing._calls import PATIENCE_S, StageThreads
 from halloween_host.testing._threads import counted_threads
 
-__all__ = ["StageTime", "rehearsal", "virtual_time"]
+__all__ = ["StageTime", "rehearsal", "stage_clock", "virtual_time"]
 
 P = ParamSpec("P")
 
@@ -153,13 +153,7 @@ async def virtual_time(*, say: Callable[[str], None], patience_s: float = PATIEN
     Raises:
         StageError: when Trio's clock is no `MockClock`, or another rehearsal is open.
     """
-    clock = trio.lowlevel.current_clock()
-    if not isinstance(clock, MockClock):
-        raise StageError(
-            "a rehearsal needs a clock that it can move, and this run goes by the computer's: write @rehearsal (from "
-            "halloween_host.testing) above the test, or trio.run(main, clock=trio.testing.MockClock()); with pytest-trio "
-            "the fixture mock_clock does it"
-        )
+    clock = stage_clock()
     with counted_threads(say=say, patience_s=patience_s) as threads:
         # Trio's own jump does not wait for threads
         autojump, clock.autojump_threshold = clock.autojump_threshold, math.inf
@@ -171,6 +165,22 @@ async def virtual_time(*, say: Callable[[str], None], patience_s: float = PATIEN
                 nursery.cancel_scope.cancel()
         finally:
             clock.autojump_threshold = autojump
+
+
+def stage_clock() -> MockClock:
+    """The run's clock.
+
+    Raises:
+        StageError: when it is no `MockClock`.
+    """
+    clock = trio.lowlevel.current_clock()
+    if not isinstance(clock, MockClock):
+        raise StageError(
+            "a rehearsal needs a clock that it can move, and this run goes by the computer's: write @rehearsal (from "
+            "halloween_host.testing) above the test, or trio.run(main, clock=trio.testing.MockClock()); with pytest-trio "
+            "the fixture mock_clock does it"
+        )
+    return clock
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

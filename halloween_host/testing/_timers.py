@@ -14,7 +14,7 @@ class Timers:
 
     def __init__(self, changed: Callable[[], None]) -> None:
         self._changed = changed
-        self._heap: list[tuple[float, int, Callable[[], None]]] = []
+        self._heap: list[tuple[float, int, Callable[[], object]]] = []
         self._number = 0
 
     @property
@@ -22,7 +22,7 @@ class Timers:
         """The next time; infinite when there is none."""
         return self._heap[0][0] if self._heap else math.inf
 
-    def at(self, when: float, act: Callable[[], None]) -> None:
+    def at(self, when: float, act: Callable[[], object]) -> None:
         """Call `act` at `when`; never for an infinite one. Nothing is taken back: `act` looks whether it is still wanted."""
         if when == math.inf:
             return

@@ -78,7 +78,7 @@ def freeze_ends_at(alive: KeepAlive, now: float, *, reckon: bool = True) -> tupl
 class Wire:
     """Both ends of one connection; an end that is over is None. The broker alone changes it, but for `up`."""
 
-    __slots__ = ("alive", "client", "cut", "down", "freezes", "frozen", "name", "ringing", "up")
+    __slots__ = ("alive", "asleep", "client", "cut", "down", "freezes", "frozen", "name", "ringing", "up")
 
     def __init__(self, client: ClientEnd, now: float) -> None:
         self.client: ClientEnd | None = client
@@ -89,6 +89,8 @@ class Wire:
         #: Nothing passes, for now or for ever; `cut`: the link is to blame and not the broker.
         self.frozen = False
         self.cut = False
+        #: The client reads nothing, and finds all of it once it does.
+        self.asleep = False
         self.freezes = 0
         #: Whether the broker knows already that `up` holds something.
         self.ringing = False

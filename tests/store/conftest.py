@@ -11,7 +11,7 @@ from halloween_host.store import DATABASE, Stores
 from tests.store.disk import Disk, NoDisk
 from tests.store.listener import Heard
 
-__all__ = ["Disk", "Open", "disk", "file", "heard", "open_stores"]
+__all__ = ["Disk", "Open", "disk", "disk_kib", "file", "heard", "impatient", "open_stores"]
 
 Open = Callable[..., Stores]
 
@@ -24,6 +24,14 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def heard() -> Heard:
     return Heard()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next try comes soon."""
+    monkeypatch.setattr("halloween_host.store._journal.RETRY_S", 0.02)
+    monkeypatch.setattr("halloween_host.store._journal.RETRY_MOST_S", 0.1)
+    monkeypatch.setattr("halloween_host.store._database.BUSY_S", 0.05)
 
 
 @pytest.fixture
@@ -43,12 +51,18 @@ def open_stores(file: Path, heard: Heard) -> Iterator[Open]:
 
 
 @pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Disk]:
+def disk_kib() -> int:
+    """The size of `disk`; a test may give it another."""
+    return 256
+
+
+@pytest.fixture
+def disk(tmp_path: Path, disk_kib: int) -> Iterator[Disk]:
     """A small disk; where none may be mounted, the test is skipped and says so."""
     folder = tmp_path / "disk"
     folder.mkdir()
     try:
-        made = Disk.mount(folder)
+        made = Disk.mount(folder, kib=disk_kib)
     except NoDisk as error:
         pytest.skip(str(error))
     yield made

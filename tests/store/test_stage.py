@@ -1,8 +1,10 @@
-"""On the rehearsal stage a store is in memory: it outlives the worker, and the show when both are given one `state`."""
+"""On the rehearsal stage a store is in memory; with a `state` it is on the disk as the host's is, a moment later."""
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,9 @@ import pytest
 
 from halloween_host import BaseWorker, action
 from halloween_host.errors import StageError, StoreError
+from halloween_host.store import DATABASE
 from halloween_host.testing import rehearsal, rehearse
+from tests.store.listener import stored
 from worker_host.base import BaseWorker as AsyncioWorker
 
 
@@ -85,6 +89,63 @@ async def test_two_shows_with_one_state(tmp_path: Path) -> None:
             await show.expect("coffin/ack", lambda text, wanted=wanted: wanted in text)
             assert sorted(show.store("coffin")) == ["fired", "starts"]
             await show.run_for(10 if left is None else 30)
+
+
+class Killed(Exception):
+    """What ends the show without a word."""
+
+
+@rehearsal
+async def test_a_show_that_is_killed_leaves_what_was_on_the_disk(tmp_path: Path) -> None:
+    """Within 0.2 virtual seconds it is there, without a thread; what is younger is lost, as on a host that gets SIGKILL."""
+
+    async def play(starts: str, seconds: float) -> None:
+        async with rehearse({"coffin": Coffin}, state=tmp_path) as show:
+            await show.expect("coffin/telemetry/starts", starts)
+            await show.run_for(seconds)
+            assert not [each for each in threading.enumerate() if each.name == "store"]
+            raise Killed
+
+    for starts, seconds in (("1", 0.2), ("2", 0.05), ("2", 0.2), ("3", 0.2)):
+        with pytest.raises(Killed):
+            await play(starts, seconds)
+
+
+@rehearsal
+async def test_what_a_thread_stores_is_on_the_disk_too(tmp_path: Path) -> None:
+    """A plain handler's, 0.2 s later; and a panic writes at once."""
+    file = tmp_path / DATABASE
+    async with rehearse({"coffin": Coffin}, state=tmp_path) as show:
+        await show.expect("coffin/status/availability", "online")
+        show.send("coffin", "thread", id=1)
+        await show.expect("coffin/ack", lambda text: '"done"' in text)
+        await show.run_for(0.2)
+        assert stored(file, "coffin")["thread"] == "true"
+        show.store("coffin")["last"] = 1
+        show.panic()
+        await show.expect("worker_host/status/panic", lambda text: '"active":true' in text)
+        assert stored(file, "coffin")["last"] == "1"
+
+
+@rehearsal
+async def test_a_file_that_cannot_be_used_is_told_as_by_the_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is no database is set aside; what cannot be written degrades who stores, until it can."""
+    monkeypatch.setattr("halloween_host.store._database.BUSY_S", 0.05)
+    file = tmp_path / DATABASE
+    file.write_bytes(b"a pumpkin" * 100)
+    async with rehearse({"coffin": Coffin}, state=tmp_path) as show:
+        await show.expect("worker_host/status/warn", lambda text: "halloween.db is corrupt" in text)
+        await show.run_for(1)
+        assert stored(file, "coffin") == {"starts": "1"}
+        with closing(sqlite3.connect(file, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            show.store("coffin")["held"] = True
+            await show.expect("coffin/status/health", lambda text: "another program holds it" in text)
+            other.execute("ROLLBACK")
+        await show.expect("coffin/status/health", lambda text: '"reason":null' in text)
+        assert stored(file, "coffin")["held"] == "true"
 
 
 @rehearsal

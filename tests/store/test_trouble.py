@@ -18,13 +18,7 @@ from halloween_host.store import DATABASE, Stores
 from tests.store.conftest import Disk, Open
 from tests.store.listener import Heard, stored, wait_for
 
-
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next try comes soon."""
-    monkeypatch.setattr("halloween_host.store._journal.RETRY_S", 0.02)
-    monkeypatch.setattr("halloween_host.store._journal.RETRY_MOST_S", 0.1)
-    monkeypatch.setattr("halloween_host.store._database.BUSY_S", 0.05)
+pytestmark = pytest.mark.usefixtures("impatient")
 
 
 def check_degraded(heard: Heard, stores: Stores, file: Path, why: str) -> None:
