@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from halloween_host import topics
-from halloween_host.guard import Culprit
+from halloween_host.guard import EVERYBODY, Culprit, Reach
 from halloween_host.reporter import Reporter
 from halloween_host.supervisor import Supervisor
 
@@ -16,11 +15,16 @@ class Blocks:
     """The `Blame` of a watchdog, and what a `StepWatch` tells. `named` is the watchdog's: who blocked in the step that ends."""
 
     def __init__(
-        self, supervisors: Mapping[str, Supervisor], reporter: Reporter, named: Callable[[], Culprit | None]
+        self,
+        supervisors: Mapping[str, Supervisor],
+        reporter: Reporter,
+        named: Callable[[], Culprit | None],
+        reach: Reach = EVERYBODY,
     ) -> None:
         self._supervisors = supervisors
         self._reporter = reporter
         self._named = named
+        self._reach = reach
 
     def accuse(self, prop_id: str, reason: str) -> bytes | None:
         supervisor = self._supervisors.get(prop_id)
@@ -37,5 +41,4 @@ class Blocks:
         if (supervisor := self._supervisors.get(prop_id or "")) is not None:
             supervisor.blocked(seconds, culprit.short if culprit is not None else "")
         elif culprit is not None:
-            text = f"the host itself blocked all workers for {seconds:.1f} s {culprit.short}"
-            self._reporter.warning(topics.HOST, text)
+            self._reporter.warning(self._reach.of(culprit), self._reach.own_code(culprit, seconds))

@@ -6,7 +6,6 @@ import math
 from functools import partial
 from typing import Final, Protocol
 
-import structlog
 import trio
 
 from halloween_host import topics
@@ -25,7 +24,7 @@ from halloween_host.mqtt import (
     SubscribeOptions,
 )
 from halloween_host.outbox import Outbox, Post
-from halloween_host.repeats import Repeats
+from halloween_host.refusals import Refusals
 from halloween_host.sign import Sign, Signature
 
 __all__ = ["Bridge", "Owner", "Routes", "expire_commands"]
@@ -36,8 +35,6 @@ IN_FLIGHT: Final = 1_000
 BATCH: Final = 100
 #: Seconds between two looks for commands that grew too old.
 EXPIRE_EVERY_S: Final = 0.2
-
-_log: Final = structlog.stdlib.get_logger()
 
 
 async def expire_commands(outbox: Outbox) -> None:
@@ -113,7 +110,7 @@ class Bridge:
         self._commands = commands
         self._others = [] if availability is None else [(availability, 1)]
         self._in_flight: dict[int, Post] = {}
-        self._repeats = Repeats(trio.current_time)
+        self._refusals = Refusals()
 
     async def serve(self, client: AnyClient) -> None:
         """A `Session`: returns never; MqttError when the connection is lost."""
@@ -129,9 +126,11 @@ class Bridge:
                 nursery.start_soon(self._receive, client)
                 nursery.start_soon(self._send, client)
                 nursery.start_soon(self._asks.serve, client)
+                nursery.start_soon(self._say_refused_again, client)
         finally:
             self.outbox.link_down(self._in_flight.values())
             self._in_flight.clear()
+            self._refusals.forget()
             if self.subscribed:
                 self.subscribed = False
                 self._owner.link_down()
@@ -222,6 +221,13 @@ class Bridge:
         elif not self._in_flight:
             self._flushed.set()
 
+    async def _say_refused_again(self, client: AnyClient) -> None:
+        while True:
+            await self._refusals.wait()
+            while len(self.outbox):  # noqa: ASYNC110 what waits there may be newer, and nobody tells that it is gone
+                await trio.sleep(EXPIRE_EVERY_S)
+            self._publish_all(client, self._refusals.take())
+
     async def _wait_for_room(self) -> None:
         self._room = trio.Event()
         await self._room.wait()
@@ -261,21 +267,17 @@ class Bridge:
                 raise  # no word on the message: it is how the connection ended
             if number is not None:
                 self._in_flight.pop(number, None)
-            self._complain(post, str(error), f"not published: {error}")
+            self._refusals.complain(post, str(error), f"not published: {error}")
 
     def _done(self, number: int, post: Post, receipt: Receipt) -> None:
         if receipt.error is not None and not receipt.refused:
             return  # the connection is lost: it stays in flight, and `serve` gives it back to the outbox
         self._in_flight.pop(number, None)
-        if receipt.refused:
-            self._complain(post, "refused", f"the broker refused a message: {receipt.error}")
+        self._refusals.answered(post.topic)
+        if receipt.error is not None:
+            self._refusals.refused(post, receipt.error)
         if post.out is not None:  # answered is answered: a worker whose availability an ACL forbids works all the same
             post.out()
         self._room.set()
         if not self._in_flight and not len(self.outbox):
             self._flushed.set()
-
-    def _complain(self, post: Post, about: str, text: str) -> None:
-        """A worker that goes on saying what cannot leave fills no log with it."""
-        if (line := self._repeats.line((post.prop_id, about), text)) is not None:
-            _log.error(line, worker=post.prop_id)

@@ -14,7 +14,7 @@ import structlog
 import trio
 
 from halloween_host import topics
-from halloween_host.flag import Flag
+from halloween_host.flag import PASSED, Flag
 from halloween_host.mqtt import AnyClient, Message, MqttCodeError
 
 __all__ = ["Ear", "Ears"]
@@ -70,7 +70,7 @@ class Ear:
         self._ears = ears
         self._filters: dict[str, int] = {}
         self._changed: trio.Event | None = None
-        self._reset = Flag()
+        self._reset = PASSED
 
     def subscribe(self, topic_filter: str, qos: int) -> None:
         """Hear what matches from now on, and what is retained; over every reconnect until `reset`."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Final
 
 import trio
 
-__all__ = ["Flag"]
+__all__ = ["PASSED", "Flag"]
 
 
 class Flag:
@@ -55,3 +56,8 @@ class Flag:
     def _forget(self, task: trio.lowlevel.Task, _raise: object) -> trio.lowlevel.Abort:
         self._others = tuple(each for each in self._others if each is not task)
         return trio.lowlevel.Abort.SUCCEEDED
+
+
+#: Set for good: what a flag is for which nobody has waited yet, one for all.
+PASSED: Final = Flag()
+PASSED.set()

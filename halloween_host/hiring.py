@@ -173,4 +173,5 @@ class Crew:
 
     def _connect_ear(self, prop_id: str, session: Session) -> Callable[[], Awaitable[None]]:
         # no prop id holds a "/", so no presence has this client id
-        return self._make_link(session, f"{self._client_id}-{prop_id}/ear", name=prop_id).run
+        client_id = f"{self._client_id}-{prop_id}/ear"
+        return self._make_link(session, client_id, name=prop_id, elsewhere=lambda: not self._subscribed()).run

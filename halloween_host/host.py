@@ -76,14 +76,9 @@ def load(places: Places, settings: Settings, environ: Mapping[str, str]) -> Cata
 
 
 def _again(places: Places, settings: Settings, environ: Mapping[str, str]) -> Again:
+    props, builtins = places.props.absolute(), [folder.absolute() for folder in places.builtins]
     return Again(
-        places.props.absolute(),
-        [folder.absolute() for folder in places.builtins],
-        settings,
-        environ,
-        progress=_log.info,
-        loading=lambda: legacy.loading(),
-        discard=_discard,
+        props, builtins, settings, environ, progress=_log.info, loading=lambda: legacy.loading(), discard=_discard
     )
 
 
@@ -212,7 +207,12 @@ class Host:
         stores = await self._load_stores(reporter)
         # no prop has the host's name, so no presence has this client id
         guard = Guard(
-            broker, latch, lambda request: tree.obey(request), client_id=f"{client_id}-{topics.HOST}", leave=self._leave
+            broker,
+            latch,
+            lambda request: tree.obey(request),
+            client_id=f"{client_id}-{topics.HOST}",
+            leave=self._leave,
+            elsewhere=lambda: not tree.bridge.subscribed,
         )
         tree = self._tree = Tree(
             self._specs,

@@ -8,13 +8,13 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
-import attrs
 import structlog
 import trio
 
 from halloween_host.backoff import full_jitter
 from halloween_host.dial import Dial
 from halloween_host.mqtt import AnyClient, MqttCodeError, MqttError, MqttTimeoutError, ProtocolVersion, Will
+from halloween_host.outage import Outage
 from halloween_host.settings import BrokerSettings
 
 __all__ = ["Link", "Session"]
@@ -32,8 +32,6 @@ MOMENT_S: Final = 1.0
 GIVE_WAY_S: Final = 0.4
 #: Seconds in which the broker answers, when it is there.
 PROBE_S: Final = 1.0
-#: The same trouble is said again after this many seconds, with the number of tries.
-REPEAT_S: Final = 60.0
 #: A trouble is over when a connection lasted this many seconds: a broker that is slow or full takes us again and again.
 STEADY_S: Final = 30.0
 
@@ -47,21 +45,12 @@ _log: Final = structlog.stdlib.get_logger()
 Session = Callable[[AnyClient], Awaitable[None]]
 
 
-@attrs.define
-class _Trouble:
-    """What is wrong now, so that each of its texts is said once and then once a minute."""
-
-    said_at: dict[str, float] = attrs.Factory(dict)
-    tries: int = 0
-    #: Whether something was said since we last said that we are connected.
-    open: bool = True
-
-
 class Link:
     """`session` is run on every connection, until the connection is lost or it returns.
 
     `name` stands in the log when this is not the host's own connection. `taken_over` is told that another client surely has
     our client id now; the link is over then. `failed`, where given, is told of every attempt that failed, and the log is not.
+    While `elsewhere` is true the trouble is the host's own connection's to say, too.
     `random_` gives the jitter.
     """
 
@@ -76,6 +65,7 @@ class Link:
         name: str = "",
         taken_over: Callable[[str], None],
         failed: Callable[[MqttError], None] | None = None,
+        elsewhere: Callable[[], bool] | None = None,
         random_: Callable[[], float] = random.random,
     ) -> None:
         self._broker = broker
@@ -88,7 +78,7 @@ class Link:
         self._failed = failed
         self._random = random_
         self._protocol = ProtocolVersion.V311 if broker.protocol == "3.1.1" else ProtocolVersion.V5
-        self._trouble = _Trouble()
+        self._outage = Outage(name, elsewhere)
         self._guessing = False  # 3.1.1 is tried because MQTT 5 got no answer
         self._short = 0
         self._speaks = True
@@ -102,6 +92,15 @@ class Link:
 
     async def run(self) -> None:
         """Connect, serve, come back; ends only by cancellation, when the session returns or another took our client id."""
+        if self._failed is not None:
+            await self._keep()
+            return
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._outage.run)
+            await self._keep()
+            nursery.cancel_scope.cancel()
+
+    async def _keep(self) -> None:
         attempt = -1
         while True:
             connected_at = math.inf
@@ -212,22 +211,21 @@ class Link:
         if lasted_s > CONTESTED_CAP_S:
             self._contested = False
         if lasted_s > STEADY_S:
-            self._trouble = _Trouble()
+            self._outage.over()
         if connected and self._contested and self._failed is not None:
             self._failed(error)
         if self._short >= SHORT_IN_A_ROW:
             self._contest(f"{self._short} connections in a row were cut within {SHORT_S:g} s")
+        elif self._failed is None and connected:
+            self._outage.lost(error)
         elif self._failed is None:
-            what = "lost the broker" if connected else "cannot reach the broker"
-            self._say(f"{self._name}{what}: {error}")
+            self._outage.failed(error)
 
     def _contest(self, evidence: str) -> None:
         """Somebody else may connect with our client id: say so once, and from now on come back slowly."""
-        if not self._contested:
-            self._contested = True
-            fix = "give each host its own MQTT_CLIENT_ID"
-            who = f"another client uses our client id {self._client_id!r}, or the broker is full"
-            _log.error(f"{self._name}{who} ({evidence}); {fix}")
+        self._contested = True
+        who = f"another client uses our client id {self._client_id!r}, or the broker is full"
+        self._outage.contested(f"{who} ({evidence}); give each host its own MQTT_CLIENT_ID")
 
     def _delay_s(self, attempt: int, lasted_s: float, *, rival: bool) -> float:
         if self._contested:
@@ -238,19 +236,8 @@ class Link:
             return 0.0 if lasted_s >= MOMENT_S or not rival else GIVE_WAY_S * (0.25 + 0.75 * self._random())
         return full_jitter(attempt, cap_s=self._cap_s, random=self._random)
 
-    def _say(self, text: str) -> None:
-        now, trouble = trio.current_time(), self._trouble
-        trouble.tries += 1
-        if now - trouble.said_at.get(text, -math.inf) < REPEAT_S:
-            return
-        again = f"still trying, {trouble.tries} times so far" if text in trouble.said_at else "trying again"
-        trouble.said_at[text] = now
-        trouble.open = True
-        _log.warning(f"{text}; {again}")
-
     def _say_connected(self) -> None:
         self._guessing = False
-        if self._trouble.open and not self._contested and self._failed is None:
-            self._trouble.open = False
+        if self._failed is None:
             version = "5" if self._protocol is ProtocolVersion.V5 else "3.1.1"
-            _log.info(f"{self._name}connected, MQTT {version}", broker=self.address, client_id=self._client_id)
+            self._outage.connected(f"MQTT {version}", broker=self.address, client_id=self._client_id)

@@ -70,8 +70,9 @@ class Outbox:
     def __init__(
         self, *, wake: Callable[[], None], clock: Callable[[], float], dropped: Callable[[str, str], None]
     ) -> None:
+        #: Seconds on the clock by which commands age.
+        self.now = clock
         self._wake = wake
-        self._clock = clock
         self._dropped = dropped
         self._capacity = CAPACITY
         self._lock = threading.Lock()
@@ -95,10 +96,6 @@ class Outbox:
     def make_room(self, workers: int) -> None:
         """Let at least so many workers say their first words at once."""
         self._capacity = max(self._capacity, FIRST_WORDS * workers)
-
-    def now(self) -> float:
-        """Seconds on the clock by which commands age."""
-        return self._clock()
 
     def latch(self) -> None:
         """A panic: no command leaves any more, those that wait included; what `safe()` sends does."""
@@ -183,7 +180,7 @@ class Outbox:
 
     def expire(self) -> float | None:
         """Drop commands that are too old, each with a line; seconds on the clock when the next one will be, None without any."""
-        now = self._clock()
+        now = self.now()
         with self._lock:
             if not self._commands:
                 return None
@@ -245,7 +242,7 @@ class Outbox:
         return [victim for post in posts for victim in self._insert(post)]
 
     def _without_expired(self, posts: list[Post]) -> list[Post]:
-        now = self._clock()
+        now = self.now()
         fresh = []
         for post in posts:
             if post.expired(now):

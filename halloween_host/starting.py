@@ -16,6 +16,8 @@ AT_ONCE: Final = 25
 class Startable(Protocol):
     """A worker to be run."""
 
+    prop_id: str
+
     async def run(self, latched: str | None = None) -> None: ...
 
 
@@ -24,9 +26,9 @@ async def start_all(workers: Iterable[Startable], nursery: trio.Nursery, latched
     waiting = iter(tuple(workers))  # one more may be hired meanwhile
     try:
         for number, worker in enumerate(waiting, 1):
-            nursery.start_soon(worker.run, latched)
+            nursery.start_soon(worker.run, latched, name=worker.prop_id)
             if number % AT_ONCE == 0:
                 await trio.lowlevel.checkpoint()
     finally:
         for worker in waiting:  # asked to stop by now: they say so
-            nursery.start_soon(worker.run, latched)
+            nursery.start_soon(worker.run, latched, name=worker.prop_id)

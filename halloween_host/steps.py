@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Final, Protocol
@@ -54,6 +55,8 @@ class StepWatch(trio.abc.Instrument):
         self.woken: Callable[[], None] = lambda: None
         #: Called in Trio's thread before it rests, while nobody has set `asleep`.
         self.resting: Callable[[], None] = lambda: None
+        #: Of the seconds of a step that ends now, those in which it could have gone on: the others are no block.
+        self.stood_s: Callable[[float], float] = lambda _now: math.inf
         self._rest_from = self.began
         self._blocked = blocked
         self._bell = bell
@@ -73,7 +76,7 @@ class StepWatch(trio.abc.Instrument):
 
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
         now = _now()
-        if now - self.began >= self._limit_s:
+        if now - self.began >= self._limit_s and self.stood_s(now) >= self._limit_s:
             worker = task.context.run(structlog.contextvars.get_contextvars).get("worker") or self._express.worker
             self._blocked(None if worker is None else str(worker), now - self.began)
             now = _now()  # a log that hangs is not the next one's step

@@ -268,7 +268,7 @@ class Tree:
         self._witness.add(prop_id, worker)
         if self.bridge.subscribed:
             worker.link_up()
-        self._nursery.start_soon(worker.run)
+        self._nursery.start_soon(worker.run, name=prop_id)
 
     def _panic_soon(self, reason: str, by: str) -> None:
         try:

@@ -37,7 +37,7 @@ class Subject(Protocol):
 @attrs.define
 class _Heard:
     word: str
-    corrected: list[float] = attrs.Factory(list)
+    corrected: tuple[float, ...] = ()
     look_at: float = math.inf
     accused: bool = False
 
@@ -99,7 +99,7 @@ class Witness:
         if heard.word == subject.said:
             return
         while heard.corrected and now >= heard.corrected[0] + WINDOW_S:
-            del heard.corrected[0]
+            heard.corrected = heard.corrected[1:]
             heard.accused = False
         if len(heard.corrected) >= MOST:
             if not heard.accused:
@@ -111,5 +111,5 @@ class Witness:
                 )
             heard.look_at = heard.corrected[0] + WINDOW_S
             return
-        heard.corrected.append(now)
+        heard.corrected += (now,)
         subject.repeat()

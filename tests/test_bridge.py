@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 import attrs
 import pytest
 import trio
@@ -13,105 +10,11 @@ from trio.testing import wait_all_tasks_blocked
 
 from halloween_host.acks import Ack, encode_ack
 from halloween_host.asks import Asks
-from halloween_host.bridge import Bridge, Routes
-from halloween_host.doorbell import Doorbell
-from halloween_host.express import Express
+from halloween_host.bridge import Bridge
 from halloween_host.mqtt import Client, Message, MqttError, ProtocolVersion
-from halloween_host.outbox import Kind, Outbox, Post
-from halloween_host.sign import Signature
-from tests.conftest import MakeMosquitto
-from tests.mosquitto import Listener, Mosquitto
-
-
-class Nobody:
-    """The `Owner` of a bridge without a host: it notes what it is told."""
-
-    def __init__(self) -> None:
-        self.told: list[str] = []
-        self._news = trio.Event()
-
-    def link_up(self) -> None:
-        self._note("up")
-
-    def link_down(self) -> None:
-        self._note("down")
-
-    def hear_availability(self, prop_id: str, word: str) -> None:
-        self._note(f"{prop_id} is {word}")
-
-    def hear_host_command(self, message: Message) -> None:
-        self._note(f"host command {bytes(message.payload).decode()}")
-
-    def taken_over(self, evidence: str) -> None:
-        self._note(f"taken over: {evidence}")
-
-    async def expect(self, text: str) -> None:
-        """Wait until it was told this."""
-        with trio.fail_after(10):
-            while text not in self.told:
-                await self._news.wait()
-
-    def _note(self, text: str) -> None:
-        self.told.append(text)
-        self._news.set()
-        self._news = trio.Event()
-
-
-class Fogger:
-    """A router of one prop: it notes what it is given, and who is a stranger."""
-
-    def __init__(self) -> None:
-        self.routed: list[Message] = []
-        self.strangers: list[str] = []
-        self.news = trio.Event()
-
-    def route(self, message: Message) -> bool:
-        if message.topic != "halloween/fogger/cmd":
-            return False
-        self.routed.append(message)
-        self.news.set()
-        return True
-
-    def mention_stranger(self, topic: str) -> None:
-        self.strangers.append(topic)
-
-
-@asynccontextmanager
-async def bridged(
-    broker: Mosquitto,
-    owner: Nobody | None = None,
-    router: Routes | None = None,
-    asks: Asks | None = None,
-    *,
-    stepwise: bool = False,
-) -> AsyncIterator[tuple[Bridge, Client, Listener]]:
-    """A bridge without workers on a connection of its own, and what a stranger hears of it."""
-    doorbell = Doorbell()
-    doorbell.stepwise = stepwise
-    outbox = Outbox(wake=doorbell.ring, clock=trio.current_time, dropped=lambda prop_id, text: None)
-    signature = Signature("nonce", "here")
-    bridge = Bridge(
-        outbox,
-        router or Fogger(),
-        doorbell,
-        owner or Nobody(),
-        asks or Asks(),
-        Express(doorbell),
-        client_id="host",
-        signature=signature,
-    )
-    async with (
-        broker.listen("halloween/#") as listener,
-        Client(broker.host, broker.port, protocol=ProtocolVersion.V5) as client,
-        trio.open_nursery() as nursery,
-    ):
-        nursery.start_soon(bridge.serve, client)
-        yield bridge, client, listener
-        nursery.cancel_scope.cancel()
-
-
-def say(bridge: Bridge, topic: str, payload: bytes, kind: Kind = "telemetry", qos: int = 1) -> None:
-    bridge.outbox.post(Post("fogger", topic, payload, kind, qos, False, bridge.outbox.now()))
+from halloween_host.outbox import Post
+from tests.bridging import Fogger, Nobody, bridged, say
+from tests.mosquitto import Mosquitto
 
 
 async def test_an_unsendable_message_is_dropped_with_a_line_and_the_next_one_goes(broker: Mosquitto) -> None:
@@ -125,34 +28,6 @@ async def test_an_unsendable_message_is_dropped_with_a_line_and_the_next_one_goe
             await bridge.flush()
         assert client.connected
         assert [line["worker"] for line in lines if line["log_level"] == "error"] == ["fogger", "fogger"]
-
-
-async def test_a_message_that_the_broker_refuses_is_said_and_not_sent_again(make_mosquitto: MakeMosquitto) -> None:
-    """A publish that an ACL forbids (MQTT 5 says so in its PUBACK) is one line; the rest goes on, on the same connection."""
-    broker = make_mosquitto(acl=["topic read #", "topic write halloween/fogger/telemetry/#"])
-    with capture_logs() as lines:
-        async with bridged(broker) as (bridge, client, listener):
-            say(bridge, "halloween/coffin/cmd", b"fire", "command")
-            say(bridge, "halloween/fogger/telemetry/fog", b"on")
-            await listener.expect("halloween/fogger/telemetry/fog on")
-            await bridge.flush()
-            assert client.connected
-    texts = [line["event"] for line in lines]
-    assert sum("halloween/coffin/cmd" in text and "not authorised" in text for text in texts) == 1
-    assert sum("a second host with our client id would not be noticed" in text for text in texts) == 1
-
-
-async def test_what_the_broker_goes_on_refusing_is_said_once(make_mosquitto: MakeMosquitto) -> None:
-    """Not once a message, which would fill the log by night; each of them is answered all the same."""
-    broker = make_mosquitto(acl=["topic read #", "topic write halloween/fogger/telemetry/fog"])
-    with capture_logs() as lines:
-        async with bridged(broker) as (bridge, _client, listener):
-            for number in range(300):
-                say(bridge, f"halloween/fogger/telemetry/heat/{number % 100}", b"x")
-            say(bridge, "halloween/fogger/telemetry/fog", b"on")
-            await listener.expect("halloween/fogger/telemetry/fog on")
-            await bridge.flush()
-    assert sum("the broker refused a message" in line["event"] for line in lines) == 1
 
 
 async def test_an_ack_carries_its_correlation_data(broker: Mosquitto) -> None:

@@ -33,8 +33,9 @@ def link_to(broker: Mosquitto, protocol: ProtocolVersion, serving: trio.Event, d
 
 
 async def _fails(link: Link) -> None:
-    with pytest.raises(Defect):
+    with pytest.raises(ExceptionGroup) as caught:
         await link.run()
+    assert caught.group_contains(Defect)
 
 
 @pytest.mark.parametrize("protocol", [ProtocolVersion.V5, ProtocolVersion.V311])

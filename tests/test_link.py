@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import pairwise
 from typing import Any, cast
@@ -81,6 +81,11 @@ async def tries(link: Rehearsed) -> list[float]:
     return [round(later - earlier, 3) for earlier, later in pairwise(times)]
 
 
+def said(lines: Sequence[MutableMapping[str, Any]]) -> list[str]:
+    """What stands in the log of a host that was not asked for more."""
+    return [line["event"] for line in lines if line["log_level"] != "debug"]
+
+
 async def test_a_broker_that_is_away_is_tried_with_a_growing_back_off(autojump_clock: MockClock) -> None:
     """Full jitter (here at its upper end) from 0.5 s, doubling, 1.5 s at most; said once, and again once a minute."""
     link = Rehearsed(*[(MqttError("connection refused"), None)] * 130)
@@ -88,9 +93,8 @@ async def test_a_broker_that_is_away_is_tried_with_a_growing_back_off(autojump_c
         waits = await tries(link)
     assert waits[:4] == [0.5, 1, 1.5, 1.5]
     assert max(waits) == AWAY_CAP_S
-    said = [line["event"] for line in lines]
-    assert said[0] == "cannot reach the broker: connection refused; trying again"
-    assert 3 <= len(said) <= 6
+    assert said(lines)[0] == "cannot reach the broker: connection refused; trying again"
+    assert 3 <= len(said(lines)) <= 6
 
 
 @pytest.mark.parametrize("failed", [None, lambda error: None], ids=["refused", "a prop's own"])
@@ -227,6 +231,19 @@ async def test_a_client_id_fought_for_is_said_even_then(autojump_clock: MockCloc
     assert len(told) == 2
 
 
+@pytest.mark.parametrize("failed", [None, lambda error: None], ids=["the host's own", "a prop's own"])
+async def test_a_second_fight_in_the_night_is_said_too(
+    failed: Callable[[MqttError], None] | None, autojump_clock: MockClock
+) -> None:
+    """A connection that lasted stands between them."""
+    cut = (MqttError("the broker closed the connection"), 0.1)
+    link = Rehearsed(*[cut] * 4, (MqttError("gone"), 3600), *[cut] * 4, failed=failed)
+    with capture_logs() as lines:
+        with trio.move_on_after(7200):
+            await link.run()
+    assert sum("another client uses our client id" in line["event"] for line in lines) == 2
+
+
 async def test_a_link_that_is_not_the_hosts_own_names_itself(autojump_clock: MockClock) -> None:
     """In each line: whose connection it is."""
     link = Rehearsed((MqttError("connection refused"), None), (MqttError("gone"), 60), name="coffin")
@@ -257,11 +274,11 @@ async def test_a_lost_connection_is_one_error_however_many_tasks_found_out(autoj
 
 async def test_a_broker_too_slow_for_our_keep_alive_is_one_trouble(autojump_clock: MockClock) -> None:
     """It takes us again and again, and each time falls silent: said once a minute, until a connection lasts."""
-    silent = (MqttTimeoutError("no answer to our keep-alive"), 15.0)
+    silent, gone = (MqttTimeoutError("no answer to our keep-alive"), 15.0), (MqttError("gone"), 31.0)
     with capture_logs() as lines:
-        await tries(Rehearsed(*[silent] * 3, (MqttError("gone"), 31.0), (MqttError("gone"), 31.0), silent))
+        await tries(Rehearsed(*[silent] * 3, gone, gone, silent))
     once = ["connected, MQTT 5", "lost the broker"]
-    assert [line["event"].partition(":")[0] for line in lines] == once * 4
+    assert [text.partition(":")[0] for text in said(lines)] == [*once * 3, "connected, MQTT 5"]
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ from halloween_host.link import Link
 from halloween_host.outbox import CAPACITY, Outbox, Post
 from halloween_host.settings import BrokerSettings
 from halloween_host.sign import Signature
+from tests.bridging import Fogger, Nobody
 from tests.conftest import MakeMosquitto
 from tests.mqtt.night import Ear
-from tests.test_bridge import Fogger, Nobody
 
 #: A command's life, shorter than the five seconds of the host's so that the night is.
 TTL_S = 0.5

@@ -93,6 +93,17 @@ async def test_a_long_step_is_its_workers(seconds: Seconds) -> None:
     assert [each for each in names.said if each[0] is None] == [(None, 5.0)]
 
 
+async def test_what_kept_a_step_from_going_on_is_not_its_own(seconds: Seconds) -> None:
+    """Who waited for a CPU, or was stopped, is not named; who stood for long enough besides is, with all its seconds."""
+    names = Names(seconds)
+    watch = StepWatch(names.say, Bell())
+    watch.stood_s = lambda now: now - watch.began - 2.0
+    with added(watch):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(work, "coffin", seconds, 2.0, 2.0 + BLOCKED_S)
+    assert names.said == [("coffin", 2.0 + BLOCKED_S)]
+
+
 async def test_a_long_step_of_the_readers_is_his_whose_handler_ran_in_it(seconds: Seconds) -> None:
     """The next step is not."""
     names, express = Names(seconds), Express(Bell())

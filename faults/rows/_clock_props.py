@@ -141,5 +141,5 @@ def names(line: str, seconds: float) -> bool:
 
 
 def blames(line: str) -> bool:
-    """Whether a worker or the link is blamed; `the host itself` may be named on a machine that is out of breath."""
-    return "the host itself" not in line and any(word in line for word in ("lost the broker", "block", "crashed"))
+    """Whether the host, a worker or the link is blamed."""
+    return any(word in line for word in ("lost the broker", "block", "crashed"))

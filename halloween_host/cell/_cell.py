@@ -19,7 +19,7 @@ from halloween_host.doorbell import Doorbell
 from halloween_host.ears import Ear, Ears
 from halloween_host.express import Express
 from halloween_host.farewell import FLUSH_S
-from halloween_host.guard import Watchdog
+from halloween_host.guard import Reach, Watchdog
 from halloween_host.hiring import supervise
 from halloween_host.hooks import HostHooks
 from halloween_host.host import STORE_CLOSE_S
@@ -42,6 +42,9 @@ __all__ = ["Cell"]
 
 #: Seconds beyond the worker's own until it is left behind: the host kills us soon after.
 SETTLE_S: Final = 0.6
+FORSAKEN: Final = "the host is gone"
+#: Seconds after a signal in which the host's own order comes, or that it is gone.
+HEAR_S: Final = 0.3
 
 _log: Final = structlog.stdlib.get_logger()
 
@@ -68,6 +71,7 @@ class Cell:
         self._leave = leave
         self._stop = trio.Event()
         self._status = 0
+        self._stopped_for: str | None = None
         self._forsaken = False
         self._reviews = Reviews()
         self._express = Express(doorbell)
@@ -76,7 +80,9 @@ class Cell:
         asks = Asks()
         self._ears = Ears(
             lambda _prop_id, message: self._supervisor.deliver(arrival_of(message, None)),
-            lambda _prop_id, session: self._link(session, f"{self._client_id}/ear").run,
+            lambda _prop_id, session: (
+                self._link(session, f"{self._client_id}/ear", elsewhere=lambda: not self._bridge.subscribed).run
+            ),
         )
         around = Surroundings(
             outbox, reporter, self._reviews, wall=world.wall, random=world.random, cooldowns=stores.cooldowns
@@ -102,12 +108,19 @@ class Cell:
             commands=topics.command(spec.prop_id),
             availability=None,
         )
-        self._own_link = self._link(self._bridge.serve, self._client_id, will=will_of(spec.prop_id))
+        self._host_linked = False
+        self._own_link = self._link(
+            self._bridge.serve,
+            self._client_id,
+            will=will_of(spec.prop_id),
+            elsewhere=lambda: not self._host_linked,
+        )
 
     async def run_watched(self) -> int:
         """Run, with a watchdog that speaks by the host while our loop is blocked."""
-        settings = self._brief.settings
-        blocks = Blocks({self._supervisor.prop_id: self._supervisor}, self._reporter, lambda: watchdog.named())
+        settings, prop_id = self._brief.settings, self._supervisor.prop_id
+        reach = Reach(alone=prop_id)
+        blocks = Blocks({prop_id: self._supervisor}, self._reporter, lambda: watchdog.named(), reach)
         steps = StepWatch(blocks.ended, self._doorbell, settings.watchdog_s, express=self._express)
         watchdog = Watchdog(
             steps,
@@ -116,6 +129,7 @@ class Cell:
             leave=self._leave,
             name_s=settings.watchdog_s,
             exit_s=settings.watchdog_exit_s,
+            reach=reach,
         )
         trio.lowlevel.add_instrument(steps)
         self._doorbell.stepwise = True
@@ -124,8 +138,9 @@ class Cell:
         await trio.to_thread.run_sync(self._stores.close, STORE_CLOSE_S, abandon_on_cancel=True)
         return self._status
 
-    def stop(self) -> None:
+    def stop(self, why: str) -> None:
         """End the worker in good order, and the process with it."""
+        self._stopped_for = why
         self._stop.set()
 
     def degrade(self, reason: str | None) -> None:
@@ -195,9 +210,11 @@ class Cell:
             case "panic":
                 self._panic(order["reason"])
             case "end":
-                if order.get("why"):
-                    _log.warning(f"{order['why']}: this process ends; the host starts another")
-                self.stop()
+                self.stop(order["reason"])
+            case "leave":
+                self._workers.start_soon(self._leave_for, order["why"])
+            case "link":
+                self._host_linked = order["up"]
             case "start":
                 self._supervisor.start()
             case "repeat":
@@ -205,6 +222,16 @@ class Cell:
             case "fall_silent":
                 self._supervisor.fall_silent()
                 self._own_link.fall_silent()
+
+    async def _leave_for(self, why: str) -> None:
+        """systemd sends SIGTERM to us as well as to a host that stops, and after one that died: then that comes first."""
+        with trio.move_on_after(HEAR_S):
+            await self._stop.wait()
+        if self._forsaken or self._stop.is_set():
+            return
+        text = f"{why}: this process ends; the host starts another"
+        _log.warning(text)
+        self.stop(text)
 
     def _ask_for_panic(self, reason: str, _by: str) -> None:
         self._wire.tell("panic", reason=reason)
@@ -222,7 +249,7 @@ class Cell:
             self._supervisor.tell_panic()
         self._stores.hurry()
         if self._forsaken:
-            self._stop.set()
+            self.stop(FORSAKEN)
 
     async def _tell_safety(self) -> None:
         safety = await self._supervisor.make_safe()
@@ -232,12 +259,12 @@ class Cell:
         """The host is gone, and nobody would stop the prop any more."""
         _log.error("the host is gone: the worker is made safe and ends")
         self._forsaken = True
-        self._panic("the host is gone")
+        self._panic(FORSAKEN)
 
     async def _end(self) -> bool:
         """Ask the worker to stop, wait for its deadline at most; whether something was left behind."""
         supervisor = self._supervisor
-        supervisor.ask_to_stop()
+        supervisor.ask_to_stop(self._stopped_for)
         with trio.move_on_after(supervisor.stop_timeout_s + SETTLE_S):
             await supervisor.settled.passed()
         return bool(supervisor.left_behind) or not supervisor.settled.is_set()

@@ -82,7 +82,8 @@ class Guard:
     """Open it inside Trio; `hand_over` is called in Trio's thread with each request, in their order.
 
     A panic is latched before it is handed over. When the event loop does not turn within 2 s of it, or stands still for
-    as long in the seconds after, the guard logs all stacks, tells the broker, and calls ``leave(70)``.
+    as long in the seconds after, the guard logs all stacks, tells the broker, and calls ``leave(70)``. `elsewhere` tells, in any
+    thread, whether the host's own connection is lost too: then that one's line in the log speaks for ours.
 
     Raises:
         InvalidSettings: as `tls_of`.
@@ -96,6 +97,7 @@ class Guard:
         *,
         client_id: str,
         leave: Callable[[int], object],
+        elsewhere: Callable[[], bool] = lambda: False,
         wall: Callable[[], float] = time.time,
     ) -> None:
         assert broker.host is not None, "an embedded broker's address is filled in before"
@@ -109,7 +111,7 @@ class Guard:
         self._handed = 0  # counted in our thread
         self._given = 0  # counted in Trio's
         self._words = Words()
-        self._link_trouble = Trouble(self._words.say)
+        self._link_trouble = Trouble(self._words.say, elsewhere=elsewhere)
         self._flood = Trouble(self._words.say, after_s=0.0)
         self._subscribed_at = math.inf
         self._signal = SignalPipe(self._panic_by_signal)

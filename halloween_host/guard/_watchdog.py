@@ -19,10 +19,12 @@ import trio
 
 from halloween_host import topics
 from halloween_host.guard._alarm import Alarm
+from halloween_host.guard._cpu import CpuAccount
 from halloween_host.guard._culprits import Culprit, find_culprit, waits
 from halloween_host.guard._deadline import Deadline
 from halloween_host.guard._guard import BLOCKED
 from halloween_host.guard._last_words import log_stacks
+from halloween_host.guard._reach import EVERYBODY, Reach
 from halloween_host.guard._stall import Stall
 from halloween_host.guard._words import Level
 from halloween_host.reporter import encode_line
@@ -68,18 +70,13 @@ class _Block:
     told: bool = False
     accused: str | None = None
 
-    @property
-    def text(self) -> str:
-        who = "" if self.culprit.prop_id is not None else "the host itself "
-        whom = "the host and all other workers" if not who else "all workers"
-        return f"{who}blocks {whom} {self.culprit.where}"
-
 
 class Watchdog:
     """Open it inside Trio once nothing is loaded any more: imports may block. `steps` is an instrument of that Trio.
 
     A step that lasts `name_s` is named, one that lasts `exit_s` (infinity: never) ends the process by ``leave(70)``, with all
-    stacks in the log. One in which an extension holds the GIL stops this thread too: see `Deadline`, ``_exit(1)``.
+    stacks in the log. Until somebody is named, what the step waits for a CPU is taken off (`Stall`). One in which an extension
+    holds the GIL stops this thread too: see `Deadline`, ``_exit(1)``.
     """
 
     def __init__(
@@ -91,6 +88,7 @@ class Watchdog:
         leave: Callable[[int], object],
         name_s: float,
         exit_s: float,
+        reach: Reach = EVERYBODY,
     ) -> None:
         self._steps = steps
         self._voice = voice
@@ -98,6 +96,7 @@ class Watchdog:
         self._leave = leave
         self._name_s = name_s
         self._exit_s = exit_s
+        self._reach = reach
         self._look_s = min(name_s, exit_s)
         self._stall = Stall()
         self._deadline = Deadline(exit_s)
@@ -109,9 +108,12 @@ class Watchdog:
     def __enter__(self) -> Self:
         self._token = trio.lowlevel.current_trio_token()
         self._loop_thread = threading.get_ident()
+        self._loops = CpuAccount(threading.get_native_id())
         self._steps.woken = self._wake
         self._steps.resting = self._rest
+        self._steps.stood_s = self._stood_at_end_s
         self._thread.start()
+        self._ours = CpuAccount(self._thread.native_id or 0)
         self._wake()
         return self
 
@@ -125,6 +127,8 @@ class Watchdog:
         self._deadline.clear()
         if not self._thread.is_alive():
             self._alarm.close()
+            self._loops.close()
+            self._ours.close()
 
     def named(self) -> Culprit | None:
         """Who was named in the step that just ended, or runs. In Trio's thread."""
@@ -135,6 +139,7 @@ class Watchdog:
 
     def _wake(self) -> None:
         self._deadline.set()
+        self._stall.begin(self._loops.spent())
         self._look_in(self._look_s)
 
     def _rest(self) -> None:
@@ -143,6 +148,12 @@ class Watchdog:
             self._deadline.clear()
             self._alarm.set(math.inf)
             self._steps.asleep = True
+
+    def _stood_at_end_s(self, now: float) -> float:
+        """Of the step that ends now. Who was named stood for long enough."""
+        if self.named() is not None or not (self._loops.known and self._ours.known):
+            return math.inf
+        return self._stall.at_end(self._steps.began, now, self._loops.spent(), self._ours.spent())
 
     # -- in our own thread
 
@@ -164,17 +175,25 @@ class Watchdog:
         if now - began >= self._look_s and waits(self._loop_thread):
             self._sleep()
             return
-        self._deadline.put_off(began)
-        stood_s = self._stall.look(began, now)
-        if stood_s >= self._exit_s:
+        stood_s = self._stood_s(began, now)
+        # once somebody is named it is a block, and lasts for as long as it keeps the others
+        held_s = stood_s if self._block is None else self._stall.lasted_s
+        self._deadline.put_off(now - held_s)
+        if held_s >= self._exit_s:
             self._end_process()
         if stood_s >= self._name_s:
             self._name(began)
         left_s = self._name_s - stood_s if stood_s < self._name_s else self._name_s
-        self._look_in(max(0.001, min(left_s, self._exit_s - stood_s)))
+        self._look_in(max(0.001, min(left_s, self._exit_s - held_s)))
+
+    def _stood_s(self, began: float, now: float) -> float:
+        stood_s = self._stall.look(began, now, self._loops.spent(), self._ours.spent())
+        if stood_s >= self._look_s and self._loops.runnable():  # it may wait for a CPU, which is told when it has one
+            return min(stood_s, self._stall.ran_s)
+        return stood_s
 
     def _look_in(self, seconds: float) -> None:
-        self._stall.expect(time.monotonic() + seconds)
+        self._stall.expect(time.monotonic() + seconds, self._ours.spent())
         self._alarm.set(seconds)
 
     def _sleep(self) -> None:
@@ -192,21 +211,21 @@ class Watchdog:
             if culprit is None or self._steps.began != began:  # it went on while we looked
                 return
             block = self._block = _Block(began, culprit)
-            self._voice.say("error", block.text, culprit.prop_id)
+            self._voice.say("error", self._reach.charge(culprit), culprit.prop_id)
         if not block.told and self._voice.connected:
             block.told = True
-            self._tell(block.culprit, block.text)
+            self._tell(block.culprit, self._reach.charge(block.culprit))
             if self._accuse(block.culprit):
                 block.accused = block.culprit.prop_id
 
     def _tell(self, culprit: Culprit, text: str, wait_s: float = 0.0) -> None:
-        topic = topics.status(culprit.prop_id or topics.HOST, "error")
+        topic = topics.status(self._reach.of(culprit), "error")
         self._voice.publish(topic, encode_line(text), wait_s=wait_s)
 
     def _accuse(self, culprit: Culprit) -> bool:
         if culprit.prop_id is None:
             return False
-        health = self._blame.accuse(culprit.prop_id, f"blocks the event loop {culprit.where}")
+        health = self._blame.accuse(culprit.prop_id, self._reach.reason(culprit))
         if health is not None:
             self._voice.publish(topics.health(culprit.prop_id), health, retain=True, wait_s=WORD_S)
         return health is not None
@@ -223,7 +242,8 @@ class Watchdog:
         try:
             self._deadline.set()
             culprit = find_culprit(self._loop_thread)
-            text = f"the event loop has stood still for {self._exit_s:g} s: the host ends itself (status {BLOCKED})"
+            text = f"the event loop has stood still for {self._exit_s:g} s"
+            text = f"{text}: {self._reach.whole} ends itself (status {BLOCKED})"
             words = threading.Thread(
                 target=log_stacks, args=(self._loop_thread, culprit, text), name="watchdog stacks", daemon=True
             )

@@ -48,16 +48,21 @@ class Words:
 
 
 class Trouble:
-    """Says what is wrong once it lasts, then once a minute at most, and once that it is over. For one thread."""
+    """Says what is wrong once it lasts, then once a minute at most, and once that it is over. For one thread.
+
+    While `elsewhere` is true it is somebody else's trouble too, and his to say.
+    """
 
     def __init__(
         self,
         say: Callable[[Level, str], None],
         *,
         after_s: float = SAY_AFTER_S,
+        elsewhere: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._say = say
+        self._elsewhere = elsewhere
         self._after_s = after_s
         self._clock = clock
         self._since = math.inf
@@ -66,6 +71,9 @@ class Trouble:
 
     def tell(self, text: str) -> None:
         """It is so now."""
+        if self._elsewhere():
+            self._since = math.inf
+            return
         now = self._clock()
         self._since = min(self._since, now)
         if now - self._since >= self._after_s and now - self._said_at >= REPEAT_S:

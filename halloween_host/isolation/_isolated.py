@@ -32,6 +32,7 @@ __all__ = ["Isolated"]
 
 #: Characters of a crash that stand in `status/health`; `status/error` has them all.
 REASON_CHARS: Final = 200
+HOST_STOPPED: Final = "the host stopped"
 
 _log: Final = structlog.stdlib.get_logger()
 
@@ -90,7 +91,7 @@ class Isolated(Steered):
         self._child: Child | None = None
         self._told: Health | None = None  # by the process that runs
         self._word: str | None = None
-        self._hears = False
+        self._hears = self._linked = False
         self._failure = ""
         self._restarted_for: str | None = None
         self._verdict: Verdict | None = None
@@ -127,12 +128,6 @@ class Isolated(Steered):
         self._dispatcher.deliver(arrival, f"the worker is offline: {state}")
         self._standing.count_changed()
 
-    def link_up(self) -> None:
-        self._standing.link_up()
-
-    def link_down(self) -> None:
-        self._standing.link_down()
-
     def fall_silent(self) -> None:
         """The topics are another host's: neither we nor the process say anything any more."""
         self._standing.speaks = False
@@ -142,7 +137,7 @@ class Isolated(Steered):
     def ask_to_stop(self) -> None:
         """End the process for good, in good order; `settled` is set when that is over."""
         self._turns.end()
-        self._end_child()
+        self._end_child(HOST_STOPPED)
         self._wake.set()
 
     # -- one process after another
@@ -161,8 +156,8 @@ class Isolated(Steered):
             elif self._owes_safe() and self._verdict is not None:
                 await self._run_child(self._verdict.reason)
             await self._wait_for_turn(began)
-        self._judge_panic("the host stopped")
-        self._standing.enter(Phase.STOPPED, "the host stopped")
+        self._judge_panic(HOST_STOPPED)
+        self._standing.enter(Phase.STOPPED, HOST_STOPPED)
         self.settled.set()
 
     async def _run_child(self, latched: str | None) -> None:
@@ -193,10 +188,11 @@ class Isolated(Steered):
 
     def _catch_up(self, child: Child, latched: str | None) -> None:
         """What was asked while the process was being made."""
+        child.order("link", up=self._linked)
         if self._verdict is not None and self._verdict.open and latched is None:
             child.order("panic", reason=self._verdict.reason)
         if self._turns.over or self._standing.phase is Phase.STOPPED:
-            self._end_child()
+            self._end_child(HOST_STOPPED if self._turns.over else self._standing.reason or "")
 
     def _name_slow_start(self, child: Child) -> None:
         if child is self._child and child.pid is None:

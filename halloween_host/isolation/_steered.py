@@ -36,6 +36,7 @@ class Steered:
     _turns: Turns
     _standing: Standing
     _child: Child | None
+    _linked: bool
     _told: Health | None
     _verdict: Verdict | None
     _resumes: bool
@@ -49,6 +50,14 @@ class Steered:
     @property
     def state(self) -> State:
         return self.health.state
+
+    def link_up(self) -> None:
+        self._standing.link_up()
+        self._tell_link(up=True)
+
+    def link_down(self) -> None:
+        self._standing.link_down()
+        self._tell_link(up=False)
 
     def stop(self) -> None:
         """End the process in good order and leave it so, over a rearm too."""
@@ -162,6 +171,12 @@ class Steered:
 
     # -- inside
 
+    def _tell_link(self, *, up: bool) -> None:
+        """While the host's own connection is lost, what the process's meets is no news."""
+        self._linked = up
+        if self._child is not None:
+            self._child.order("link", up=up)
+
     def _owes_safe(self) -> bool:
         """Whether a process is to be started for `safe()` alone."""
         verdict = self._verdict
@@ -191,14 +206,15 @@ class Steered:
         self._standing.turn(Phase.STOPPED, reason)
         if self._child is None:
             self._standing.enter(Phase.STOPPED, reason)
-        self._end_child()
+        self._end_child(reason)
 
-    def _end_child(self) -> None:
+    def _end_child(self, reason: str) -> None:
+        """It says the reason as its last word on its health."""
         child = self._child
         if child is None or child.ending:
             return
         child.ending = True
-        child.order("end")
+        child.order("end", reason=reason)
         after_s = self._spec.terms.stop_timeout_s + KILL_AFTER_S
         late = partial(self._kill, child, f"has not ended in {after_s:g} s")
         self._reviews.ask(trio.current_time() + after_s, late)

@@ -19,7 +19,7 @@ import trio
 
 __all__ = ["Order", "Wire", "decode", "encode"]
 
-#: panic (reason), end (why), start, repeat (its availability), acknowledged (number).
+#: panic (reason), end (reason), leave (why), start, repeat (its availability), acknowledged (number), link (up: the host's own).
 Order = dict[str, Any]
 
 #: Seconds between two looks whether our leash is still our parent.
@@ -86,8 +86,8 @@ class Wire:
             soon(forsaken)
 
     def end(self, why: str) -> None:
-        """As by the host's own order. For signal handlers, as `lose` is."""
-        self._take({"kind": "end", "why": why})
+        """Of its own accord, without the host's order. For signal handlers, as `lose` is."""
+        self._take({"kind": "leave", "why": why})
 
     # -- Voice
 

@@ -193,7 +193,7 @@ class Handlers:
         self._call(waiting)
 
     def _call(self, waiting: _Waiting) -> None:
-        if self.closed or waiting.run.over:
+        if self.closed or waiting.run.over or waiting.run.comes_too_late():
             self._end(waiting.run, "cancelled")
             return
         try:

@@ -13,7 +13,7 @@ import structlog
 import trio
 
 from halloween_host.express import Express
-from halloween_host.flag import Flag
+from halloween_host.flag import PASSED, Flag
 from halloween_host.native._relay import Relay
 from halloween_host.native._running import Handling, Running, current, entered
 from halloween_host.native._waiting import never_waits
@@ -51,7 +51,7 @@ class Handlers:
         # Threads, too, start in any order, so each takes the oldest handler, not one of its own.
         self._sync: deque[Handling] = _NONE
         self._in_threads: dict[int, str] = {}
-        self._thread_ended = Flag()
+        self._thread_ended = PASSED
 
     @property
     def ahead(self) -> int:

@@ -8,20 +8,18 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
-import trio
-
 from halloween_host import topics
 from halloween_host.acks import Outcome
 from halloween_host.commands import Command, remaining_s
 from halloween_host.errors import CommandError
-from halloween_host.flag import Flag
 from halloween_host.outbox import Post
 from halloween_host.supervisor._answers import Answers
 from halloween_host.supervisor._lanes import STOP, Cooldowns, Lane, lanes
 from halloween_host.supervisor._raw import Raw
 from halloween_host.supervisor._replies import Address, address_of
 from halloween_host.supervisor._requests import Request
-from halloween_host.worker import TURN, Action, Arrival, Ending, Home
+from halloween_host.supervisor._serving import Serving
+from halloween_host.worker import Action, Arrival, Ending, Home
 
 __all__ = ["Dispatcher"]
 
@@ -34,7 +32,7 @@ FULL_EVERY_S: Final = 1.0
 _NONE: Final[deque[Request]] = deque()
 
 
-class Dispatcher:
+class Dispatcher(Serving):
     """At most `capacity` commands of a worker wait and run; beyond it the newest is refused.
 
     All calls come from Trio's thread. `clock` returns monotonic seconds, `wall` Unix seconds; `post` takes the acks, `refused`
@@ -51,8 +49,9 @@ class Dispatcher:
         wall: Callable[[], float],
         post: Callable[[Post], None],
         refused: Callable[[CommandError], None],
-        cooldowns: Callable[[], Cooldowns | None] = lambda: None,
+        cooldowns: Callable[[str], Cooldowns | None] = lambda prop_id: None,
     ) -> None:
+        super().__init__()
         #: Commands refused since the host started.
         self.refused_count = 0
         self._prop_id = prop_id
@@ -60,8 +59,6 @@ class Dispatcher:
         self._wall = wall
         self._refused = refused
         self._waiting: deque[Request] = _NONE
-        self._arrived = Flag()
-        self._home: Home | None = None
         self._running: dict[Request, None] = {}
         self._held = 0
         self._full_count = 0
@@ -82,7 +79,7 @@ class Dispatcher:
     def change(self, actions: Mapping[str, Action], capacity: int) -> None:
         """Go by these from now on; between two instances, when nothing waits or runs. Cool-downs go on."""
         self._capacity = capacity
-        self._lanes, self._other = lanes(self, actions, self._lanes, self._cooldowns)
+        self._lanes, self._other = lanes(self, actions, self._lanes, partial(self._cooldowns, self._prop_id))
 
     def deliver(self, arrival: Arrival, closed: str | None) -> None:
         """Take it or refuse it; `closed` is why nothing is taken now. A message of a subscription is then news for nobody."""
@@ -116,24 +113,6 @@ class Dispatcher:
                 request.expires_at = self._clock() + left_s
         self._put(request)
 
-    async def serve(self, home: Home) -> None:
-        """Start the handlers of what waits in `home`, and let `deliver` start those that need not wait; until cancelled."""
-        self._home = home
-        try:
-            while True:
-                while not self._waiting:
-                    self._arrived = Flag()
-                    await self._arrived.wait()
-                for _ in range(min(TURN, len(self._waiting))):
-                    self._hand_over(home, self._waiting.popleft())
-                await trio.lowlevel.checkpoint()
-        finally:
-            self.hold()
-
-    def hold(self) -> None:
-        """`serve` is about to be cancelled: what comes from here on waits."""
-        self._home = None
-
     def close(self, reason: str) -> int:
         """All that waits and runs has ended as cancelled for `reason`; how many had not started.
 
@@ -164,7 +143,7 @@ class Dispatcher:
             request.began_at = self._clock()
         self._running[request] = None
         try:
-            request.run = home.run(command, partial(self._ended, request, lane), lane.timeout_s)
+            request.starts(home.run(command, partial(self._ended, request, lane), lane.timeout_s), self._clock)
         except CommandError:
             request.began_at = None
             self._running.pop(request, None)
@@ -209,6 +188,8 @@ class Dispatcher:
             error = f"took longer than {timeout_s or 0:g} s"
             self._refused(CommandError(error, action=request.action))
             ending = "failed"
+        elif ending == "cancelled" and request.run is not None and request.run.stale:
+            self.refuse(request, request.too_late(self._clock()))
         elif ending == "cancelled":
             error = request.cancelled_for
         self._end(request, ending, value, error)
@@ -241,7 +222,7 @@ class Dispatcher:
             if self._waiting is _NONE:
                 self._waiting = deque()
             self._waiting.append(request)
-            self._arrived.set()
+            self._wake_server()
 
     def _refuse_beyond(self, request: Request) -> bool:
         """Refuse what the mailbox cannot hold, with a line a second at most."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from halloween_host.errors import CommandError
 from halloween_host.supervisor._requests import Request
@@ -159,21 +159,22 @@ class Lane:
         return True
 
 
+#: The one of all actions of all workers that ask for nothing: it starts each request at once, remembers none, asks no starter.
+_PLAIN: Final = Lane(cast(Starter, None), None)
+
+
 def lanes(
     starter: Starter,
     actions: Mapping[str, Action],
     before: Mapping[str, Lane],
     cooldowns: Callable[[], Cooldowns | None],
 ) -> tuple[dict[str, Lane], Lane]:
-    """A lane for each action, in the place of those `before`, and the one for what has no handler of its own.
-
-    Actions that ask for nothing share one lane: it knows nothing that one of them could see of the others.
-    """
-    plain = Lane(starter, None)
+    """Lanes by action, in the place of those `before`, and the one for all other actions, those without a handler included."""
     made = {}
     for name, action in actions.items():
         lane, old = Lane(starter, action, cooldowns), before.get(name)
         if old is not None and old.shared:
             old = None
-        made[name] = plain if lane.plain and lane.timeout_s is None and old is None else lane.after(old)
-    return made, made.get("command", plain)  # do_command takes what nobody else does
+        made[name] = _PLAIN if lane.plain and lane.timeout_s is None and old is None else lane.after(old)
+    other = made.get("command", _PLAIN)  # do_command takes what nobody else does
+    return {name: lane for name, lane in made.items() if lane is not other or name == "command"}, other

@@ -92,7 +92,7 @@ class Changing(Steering):
         if self._trial is None or self._standing.phase is not Phase.STARTING:
             return False
         self._standing.enter(Phase.DOWN, why)
-        self._life.cancel()
+        self._end_life()
         self._change_back(why)
         return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from halloween_host.commands import Command
@@ -55,8 +56,17 @@ class Request:
     def check_age(self, now: float) -> None:
         """Raise CommandError when its turn comes too late; `now` is on the dispatcher's clock."""
         if self.expires_at is not None and now > self.expires_at:
-            late_s = now - self.expires_at
-            raise CommandError(f"refused, its turn came {late_s:,.1f} s after its ttl was over", action=self.action)
+            raise CommandError(self.too_late(now), action=self.action)
+
+    def too_late(self, now: float) -> str:
+        """Why it is refused, once it is over its age."""
+        return f"refused, its turn came {now - (self.expires_at or now):,.1f} s after its ttl was over"
+
+    def starts(self, run: Run, clock: Callable[[], float]) -> None:
+        """Its handler is handed over as `run`; when that comes to its first line too late, as somebody blocked the loop, it is stale."""
+        self.run = run
+        if self.expires_at is not None:
+            run.expired = partial(_is_over, self.expires_at, clock)  # which knows no request: that would be a cycle
 
     def answer_to(self, address: Address | None) -> None:
         """Its acks go to `address` too."""
@@ -64,3 +74,7 @@ class Request:
             self.addresses = self.addresses or {}
             if len(self.addresses) < ADDRESSES_KEPT:
                 self.addresses[address] = None
+
+
+def _is_over(moment: float, clock: Callable[[], float]) -> bool:
+    return clock() > moment

@@ -12,7 +12,7 @@ import structlog
 import trio
 
 from halloween_host import topics
-from halloween_host.flag import Flag
+from halloween_host.flag import PASSED, Flag
 from halloween_host.outbox import Outbox, Post
 from halloween_host.presence import Voice, Word
 from halloween_host.states import Health, State, encode_health
@@ -62,8 +62,9 @@ class Mailbox(Protocol):
 class Standing:
     """Judges and says what one worker is. `wall` returns Unix seconds."""
 
+    #: Whether it has a process of its own.
+    isolated = False
     _host_trouble: str | None = None
-    _isolated = False
     _pid: int | None = None
 
     def __init__(
@@ -82,8 +83,6 @@ class Standing:
         self.phase = Phase.STARTING
         self.reason: str | None = None
         self.restarts = 0
-        #: Set, and replaced, when the phase or the state changed.
-        self.changed = Flag()
         #: Called once the broker has each `online`.
         self.born: Callable[[], None] = lambda: None
         #: False once the topics are somebody else's: then nothing is said any more.
@@ -96,7 +95,7 @@ class Standing:
         self._wall = wall
         self._mailbox = mailbox
         if isolated:  # few are: the others need no room for it
-            self._isolated, self._pid = True, pid
+            self.isolated, self._pid = True, pid
         self._linked = False
         self._unlinked_at = -math.inf
         self._restarted_at = -math.inf
@@ -105,10 +104,18 @@ class Standing:
         self._blocked = ""
         self._full = False
         self._look_asked = False
+        self._changed = PASSED
         self._state = State.STARTING
         self._why: str | None = None
         self._since = wall()
         self._published: Health | None = None
+
+    @property
+    def changed(self) -> Flag:
+        """Set at the next change of the phase or the state."""
+        if self._changed.is_set():
+            self._changed = Flag()
+        return self._changed
 
     @property
     def state(self) -> State:
@@ -130,7 +137,7 @@ class Standing:
             self.dialect,
             present,
             self._mailbox.refused_count,
-            self._isolated,
+            self.isolated,
             self._pid,
         )
 
@@ -227,8 +234,7 @@ class Standing:
 
     def tell(self) -> None:
         """Wake those who wait for `changed`."""
-        changed, self.changed = self.changed, Flag()
-        changed.set()
+        self._changed.set()
 
     def _look(self) -> None:
         self._look_asked = False
@@ -255,5 +261,5 @@ class Standing:
         if now < self._restarted_at + RECENT_S:
             return f"restarted after: {self._restarted_for}"
         if now - self._blocked_at < RECENT_S:
-            return f"blocked the event loop for {self._blocked}"
+            return f"blocked {'its process' if self.isolated else 'the event loop'} for {self._blocked}"
         return "its mailbox is over half full" if self._full else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import trio
 
 from halloween_host.flag import Flag
@@ -28,7 +30,8 @@ class Steering:
     """The part of a supervisor that is steered; the instances are its heir's."""
 
     prop_id: str
-    left_behind: list[str]
+    left_behind: Sequence[str]
+    _stopped_for = "the host stopped"
     _blueprint: Blueprint
     _dialect: str
     _terms: Terms
@@ -38,8 +41,8 @@ class Steering:
     _dispatcher: Dispatcher
     _home: Home | None
     _outlet: Outlet | None
-    _life: trio.CancelScope
-    _ending: trio.CancelScope
+    _birth: trio.CancelScope | None  # around what brings an instance up, while it does
+    _ending: trio.CancelScope | None  # around its end
     _constructed: Flag
     _at_rest: Flag
     _panicked: bool
@@ -77,7 +80,8 @@ class Steering:
         fix = "await anyio.sleep() and async calls, or write a plain `def` handler, which runs in a thread"
         if self._dialect == "legacy":
             fix = "await asyncio.sleep() and async calls, or asyncio.to_thread()"
-        self._reporter.warning(self.prop_id, f"blocked the host and all other workers for {how}: {fix}")
+        whom = "its process" if self._standing.isolated else "the host and all other workers"
+        self._reporter.warning(self.prop_id, f"blocked {whom} for {how}: {fix}")
 
     def while_blocked(self, reason: str) -> bytes | None:
         """See `Standing.while_blocked`. From any thread."""
@@ -97,11 +101,21 @@ class Steering:
         """Something of the host's that this worker needs does not work, for this reason; None: it does again."""
         self._standing.degrade(reason)
 
-    def ask_to_stop(self) -> None:
-        """End the worker for good, in good order; `settled` is set when that is over. Its home stays open until `run` is cancelled."""
+    def ask_to_stop(self, why: str | None = None) -> None:
+        """End the worker for good, in good order; `settled` is set when that is over. Its home stays open until `run` is cancelled.
+
+        `why` is what its health gives as the reason, if it is not that the host stopped.
+        """
+        if why is not None:
+            self._stopped_for = why
         self._turns.end()
+        self._end_life()
+
+    def _end_life(self) -> None:
+        """The instance shall end: it is brought up no further, and its commands are served no more."""
+        if self._birth is not None:
+            self._birth.cancel()
         self._dispatcher.hold()
-        self._life.cancel()
 
     # -- what the operator asks
 
@@ -111,7 +125,7 @@ class Steering:
         if self._standing.phase is not Phase.PANIC:
             self._turns.unwant()
             self._standing.enter(Phase.STOPPED, "stopped by the operator")
-            self._life.cancel()
+            self._end_life()
 
     def start(self) -> None:
         """Start a worker that is stopped or waits for its restart; nothing happens to one that runs."""
@@ -142,7 +156,7 @@ class Steering:
     def _end_and_start(self, why: str) -> None:
         if self._standing.phase in ALIVE:
             self._standing.enter(Phase.STOPPED, why)
-            self._life.cancel()
+            self._end_life()
         self.start()
 
     # -- panic
@@ -159,8 +173,9 @@ class Steering:
         self._dispatcher.close(text)
         if self._outlet is not None:
             self._outlet.restrict()
-        self._life.cancel()
-        self._ending.cancel()
+        self._end_life()
+        if self._ending is not None:
+            self._ending.cancel()
         if self._home is not None and self._constructed.is_set():
             self._home.abort()
 

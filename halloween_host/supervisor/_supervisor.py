@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import attrs
@@ -12,7 +11,7 @@ import structlog
 import trio
 
 from halloween_host.errors import CommandError
-from halloween_host.flag import Flag
+from halloween_host.flag import PASSED, Flag
 from halloween_host.outlet import Outlet
 from halloween_host.supervisor._dispatcher import Dispatcher
 from halloween_host.supervisor._ending import end_instance
@@ -51,13 +50,14 @@ class Supervisor(Changing):
         #: Set once nothing more is waited for: the worker ended and said so, and what did not end was named.
         self.settled = Flag()
         #: What outlived its deadline, by name; the host leaves the process past it.
-        self.left_behind: list[str] = []
+        self.left_behind: Sequence[str] = ()
         self._blueprint = blueprint
         self._dialect = blueprint.worker_class.dialect
         self._open_home = open_home
         self._outbox = surroundings.outbox
         self._reporter = surroundings.reporter
         self._reviews = surroundings.reviews
+        self._warn = surroundings.warn
         self._subscriptions = subscriptions
         self._terms, self._hooks = terms, hooks
         self._turns = Turns(terms, surroundings.random)
@@ -68,23 +68,21 @@ class Supervisor(Changing):
             capacity=terms.mailbox_capacity,
             clock=self._outbox.now,
             wall=surroundings.wall,
-            post=self._outbox.post,
+            post=surroundings.post,
             refused=self.refused,
-            cooldowns=partial(surroundings.cooldowns, self.prop_id),
+            cooldowns=surroundings.cooldowns,
         )
         self._standing = standing(self._dispatcher)
+        self._standing.born = self._be_born
         self._home: Home | None = None
-        self._starting: object = None
         self._outlet: Outlet | None = None
-        self._life = trio.CancelScope()
-        self._ending = trio.CancelScope(shield=True)
+        self._birth: trio.CancelScope | None = None
+        self._ending: trio.CancelScope | None = None
         self._constructed = Flag()
-        self._born = Flag()
         self._closed: str | None = None
         self._panicked = False
         #: Set unless a panic's safe() is owed.
-        self._made_safe = Flag()
-        self._made_safe.set()
+        self._made_safe = PASSED
         self._resumes = True  # whether a rearm starts it
         self._at_rest = Flag()
         self._stopped_itself = False
@@ -138,12 +136,10 @@ class Supervisor(Changing):
         self._closed = None
         self._at_rest = Flag()
         self._turns.begin()
-        self._life, self._ending = trio.CancelScope(), trio.CancelScope(shield=True)
-        self._born = Flag()
-        outlet = self._outlet = Outlet(self.prop_id, self._outbox, self._reporter.warning)
+        self._birth = trio.CancelScope()
+        outlet = self._outlet = Outlet(self.prop_id, self._outbox, self._warn)
         if self._panicked:
             outlet.restrict()
-        self._standing.born = partial(_be_born, outlet, self._born)
         berth = Berth(outlet, self._subscriptions.subscribe, self._hooks)
         self._subscriptions.reset()
         blueprint = attrs.evolve(self._blueprint, config=copy.deepcopy(self._blueprint.config))
@@ -152,16 +148,20 @@ class Supervisor(Changing):
         try:
             async with self._open_home(blueprint, berth, self) as home:
                 self._home = home
-                with self._life:
-                    await self._live(home)
+                with self._birth:
+                    await self._be_brought_up(home)
+                self._birth = None  # a scope takes over half a kibibyte, and most instances run all night
+                if self._standing.phase is Phase.RUNNING and not self._turns.over:
+                    await self._dispatcher.serve(home)
                 if self._standing.phase is not Phase.PANIC:
-                    with self._ending:
+                    with trio.CancelScope(shield=True) as self._ending:
                         await self._end(home)
                         outlet.close()
+                    self._ending = None
                 await self._wait_for_turn(home, began)
                 await self._made_safe.passed()  # also when the host stops meanwhile
                 if self._panicked:
-                    self.left_behind = []  # a crash's; what hangs now is waited for as the home closes
+                    self.left_behind = ()  # a crash's; what hangs now is waited for as the home closes
                 elif self._turns.over:
                     self._settle()
                     # the home closes when the host lets go: first goes out what all have said
@@ -178,9 +178,9 @@ class Supervisor(Changing):
             outlet.close()
             self._dispatcher.close("the worker ended")
 
-    async def _live(self, home: Home) -> None:
-        start = self._starting = object()  # not the home: it would be remembered as long as the review
-        self._reviews.ask(trio.current_time() + self._terms.start_timeout_s, partial(self._name_slow_start, start))
+    async def _be_brought_up(self, home: Home) -> None:
+        """Construct and start it; then it runs, unless its life ends."""
+        slow = self._reviews.ask(trio.current_time() + self._terms.start_timeout_s, self._name_slow_start)
         try:
             with trio.CancelScope(shield=True):  # a panic must find an instance whose safe() it can run
                 await home.construct()
@@ -195,18 +195,23 @@ class Supervisor(Changing):
             return
         finally:
             self._constructed.set()
-            self._starting = None
+            self._reviews.withdraw(slow)
         if self._standing.phase is Phase.STARTING:  # else a panic, a crash or its own stop() came as start() returned
             self._standing.enter(Phase.RUNNING)
-        await self._born.wait()  # an answer before that would be held with the telemetry, the newest alone
-        self._keep()
-        await self._dispatcher.serve(home)
 
-    def _name_slow_start(self, start: object) -> None:
-        if start is self._starting:
-            text = f"start() has not returned in {self._terms.start_timeout_s:g} s"
-            if not self._give_up_start(text):
-                self._reporter.error(self.prop_id, f"{text}; the worker is not online, the others run on")
+    def _be_born(self) -> None:
+        """The broker has an `online`; if that is the last word, what was said before follows, and commands are taken."""
+        if self._outlet is None or self._standing.said != "online":  # an instance that has gone said it
+            return
+        self._outlet.release()
+        if self._standing.phase is Phase.RUNNING and not self._turns.over:
+            self._keep()
+            self._dispatcher.open()  # an answer before that would be held with the telemetry, the newest alone
+
+    def _name_slow_start(self) -> None:
+        text = f"start() has not returned in {self._terms.start_timeout_s:g} s"
+        if not self._give_up_start(text):
+            self._reporter.error(self.prop_id, f"{text}; the worker is not online, the others run on")
 
     async def _wait_for_turn(self, home: Home | None, began: float) -> None:
         """Until the next instance may start, with this one's home still open: a panic finds it there."""
@@ -239,10 +244,10 @@ class Supervisor(Changing):
             stopped_itself=self._stopped_itself,
         )
         if self._standing.phase in ALIVE:
-            self._standing.enter(Phase.STOPPED, "the host stopped")
+            self._standing.enter(Phase.STOPPED, self._stopped_for)
 
     def _settle(self) -> None:
-        self._standing.enter(Phase.STOPPED, "the host stopped")
+        self._standing.enter(Phase.STOPPED, self._stopped_for)
         self._let_go()
         self.settled.set()
 
@@ -254,7 +259,7 @@ class Supervisor(Changing):
         alive = self._standing.phase in ALIVE and not (self._stopped_itself or self._turns.over)
         if alive:
             self._standing.enter(Phase.DOWN, text[:REASON_CHARS])
-            self._life.cancel()
+            self._end_life()
         self._reporter.error(self.prop_id, text, error)
         if alive:
             self._change_back(text)
@@ -275,10 +280,4 @@ class Supervisor(Changing):
             self._keep()
             _log.info("stopped itself, not restarted")
             self._standing.enter(Phase.STOPPED, "stopped itself")
-        self._life.cancel()
-
-
-def _be_born(outlet: Outlet, born: Flag) -> None:
-    """The broker has `online`: what was said before follows, and commands are taken."""
-    outlet.release()
-    born.set()
+        self._end_life()

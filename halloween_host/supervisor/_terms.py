@@ -7,7 +7,7 @@ from typing import Protocol
 
 import attrs
 
-from halloween_host.outbox import Outbox
+from halloween_host.outbox import Outbox, Post
 from halloween_host.reporter import Reporter
 from halloween_host.supervisor._lanes import Cooldowns
 from halloween_host.supervisor._reviews import Reviews
@@ -38,3 +38,10 @@ class Surroundings:
     wall: Callable[[], float]
     random: Callable[[], float]
     cooldowns: Callable[[str], Cooldowns | None] = lambda _prop_id: None
+    #: Bound once: of each of a thousand workers its own would take sixty bytes.
+    post: Callable[[Post], None] = attrs.field(
+        init=False, default=attrs.Factory(lambda self: self.outbox.post, takes_self=True)
+    )
+    warn: Callable[[str, str], None] = attrs.field(
+        init=False, default=attrs.Factory(lambda self: self.reporter.warning, takes_self=True)
+    )

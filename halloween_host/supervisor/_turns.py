@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import trio
 
 from halloween_host.backoff import RestartBudget
-from halloween_host.flag import Flag
+from halloween_host.flag import PASSED, Flag
 from halloween_host.terms import Terms
 
 __all__ = ["Turns"]
@@ -25,13 +25,13 @@ class Turns:
         self._random = random
         self._attempt = -1
         self._at = math.inf
-        self._changed = Flag()
+        self._changed = PASSED
         self.change(terms)
 
     def change(self, terms: Terms) -> None:
         """Go by these from now on; the crashes so far are forgotten."""
-        self._window_s = terms.restart_window_s
-        self._budget = RestartBudget(terms.restart_limit, terms.restart_window_s, random=self._random)
+        self._terms = terms
+        self._budget: RestartBudget | None = None  # made for the first crash
 
     def begin(self) -> None:
         """An instance starts; there is no next one until somebody says so."""
@@ -41,7 +41,10 @@ class Turns:
     def plan(self, began: float) -> float:
         """The instance that began at `began` crashed: the next one starts in the seconds returned."""
         now = trio.current_time()
-        self._attempt = 0 if now - began > self._window_s else self._attempt + 1
+        limit, window_s = self._terms.restart_limit, self._terms.restart_window_s
+        self._attempt = 0 if now - began > window_s else self._attempt + 1
+        if self._budget is None:
+            self._budget = RestartBudget(limit, window_s, random=self._random)
         delay_s = self._budget.delay(self._attempt, now)
         if not self.wanted:
             self._at = now + delay_s

@@ -28,6 +28,10 @@ class Run:
     #: Whether the handler called its worker's `stop()`, which lets it go on.
     stopper = False
     over = False
+    #: Whether its time is over; from any thread.
+    expired: Callable[[], bool] | None = None
+    #: Whether it was before the handler's first line.
+    stale = False
     _cancel: Callable[[], object] | None = None
 
     def __init__(self, ended: Ended | None = None, timeout_s: float | None = None) -> None:
@@ -45,9 +49,17 @@ class Run:
     # -- for the home that runs it
 
     def begin(self, cancel: Callable[[], object]) -> None:
-        """The handler starts now; `cancel` asks it to end."""
+        """The handler starts now, unless it is `asked` to end by then; `cancel` asks it to end."""
+        if self.expired is not None and self.comes_too_late():
+            return
         self.begun = True
         self._cancel = cancel
+
+    def comes_too_late(self) -> bool:
+        """Whether its time is over before its first line: then it never comes to it. From any thread."""
+        if self.expired is not None and self.expired():
+            self.asked = self.stale = True
+        return self.stale
 
     def end(self, ending: Ending, value: object = None, error: str | None = None) -> None:
         """The handler has ended; what comes after the first word is not heard."""

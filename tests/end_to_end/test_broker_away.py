@@ -54,6 +54,10 @@ from worker_host.base import BaseWorker
 
 
 class Worker(BaseWorker):
+    async def start(self):
+        await super().start()
+        self.mqtt.subscribe("weather/#")
+
     async def do_start(self, arg):
         self.telemetry("fog", arg)
 """
@@ -69,23 +73,30 @@ async def count_on(host: HostProcess) -> None:
 
 async def test_a_broker_killed_and_restarted(haunt: Haunt, broker: Mosquitto) -> None:
     """Workers run on meanwhile; afterwards every `online` is published anew, of telemetry and status the newest value per topic,
-    every error and warning line, commands work; a command that waited over 5 s is dropped with a line."""
+    every error and warning line, commands work; a command that waited over 5 s is dropped with a line. Of all the connections that
+    are lost (the host's, each worker's, the guard's, that of a worker's own subscriptions, an isolated worker's) one line is said,
+    with the reason."""
     haunt.prop("coffin", COFFIN)
     haunt.prop("fogger", FOGGER)
-    async with haunt.host(broker) as host:
-        await host.expect_log("online", "coffin")
-        await host.expect_log("online", "fogger")
+    haunt.prop("tomb", FOGGER)
+    async with haunt.host(broker, WORKER_ISOLATE="tomb") as host:
+        for prop in ("coffin", "fogger", "tomb"):
+            await host.expect_log("online", prop)
         broker.kill()
         await host.expect_log("lost the broker")
         await count_on(host)
         (haunt.folder / "storm").touch()
         await host.expect_log("the storm is over")
         await host.expect_log("halloween/fogger/cmd", "dropped")
+        (line,) = [line for line in host.matching("warning") if "dropped" not in line]
+        assert "lost the broker" in line
+        assert "cannot be reached again" in line
+        assert "connection refused" in line
         host.pause()  # so that the listener stands before the host is back
         broker.start()
         async with broker.listen("halloween/#") as listener:
             host.resume()
-            for prop in ("coffin", "fogger", "worker_host"):
+            for prop in ("coffin", "fogger", "tomb", "worker_host"):
                 await listener.expect(f"halloween/{prop}/status/availability online", within_s=30)
             await listener.expect("halloween/coffin/status/warn tile 5 is loose")
             await broker.publish("halloween/coffin/cmd", "ping back")

@@ -101,3 +101,18 @@ def test_trouble_is_said_when_it_lasts_and_once_a_minute() -> None:
         (SAY_AFTER_S + 2 * REPEAT_S, "warning", "refused 1"),
         (129.0, "info", "back"),
     ]
+
+
+def test_trouble_that_is_somebody_elses_too_is_his_to_say() -> None:
+    """And who stays in it alone has as long as ever before it is said."""
+    clock = Clock()
+    said: list[tuple[float, str]] = []
+    elsewhere = True
+    trouble = Trouble(
+        lambda level, text: said.append((clock.now - 1000.0, text)), elsewhere=lambda: elsewhere, clock=clock
+    )
+    for second in range(100):
+        clock.now = 1000.0 + second
+        elsewhere = second < 60
+        trouble.tell("refused")
+    assert said == [(60.0 + SAY_AFTER_S, "refused")]

@@ -12,7 +12,7 @@ from typing import Any
 
 import trio
 
-from halloween_host.guard import BLOCKED, Watchdog
+from halloween_host.guard import BLOCKED, EVERYBODY, Reach, Watchdog
 from halloween_host.steps import StepWatch
 
 NAME_S = 0.1
@@ -56,9 +56,9 @@ class House:
         self.ended.append((prop_id, seconds, self.watchdog.named() is not None))
 
     @asynccontextmanager
-    async def watched(self, exit_s: float = math.inf) -> AsyncIterator[StepWatch]:
+    async def watched(self, exit_s: float = math.inf, reach: Reach = EVERYBODY) -> AsyncIterator[StepWatch]:
         steps = StepWatch(self.blocked, self, NAME_S)
-        self.watchdog = Watchdog(steps, self, self, leave=self.left.append, name_s=NAME_S, exit_s=exit_s)
+        self.watchdog = Watchdog(steps, self, self, leave=self.left.append, name_s=NAME_S, exit_s=exit_s, reach=reach)
         trio.lowlevel.add_instrument(steps)
         try:
             with self.watchdog:
@@ -195,3 +195,27 @@ async def test_the_host_itself() -> None:
     assert house.lines[0].startswith("error None the host itself blocks all workers in task ")
     assert [topic for topic, _, _ in house.published] == ["halloween/worker_host/status/error"]
     assert house.acquitted == []
+
+
+async def test_a_process_of_ones_own() -> None:
+    """Who is alone in it blocks nobody else; code that is no worker's is told on that worker's topic."""
+    house = House()
+    async with house.watched(reach=Reach(alone="fogger")):
+        await trio.sleep(0.05)
+        block(partial(house.published_so_many, 2))
+        await until(partial(house.acquitted_so_many, 1))
+        wait_until(partial(house.published_so_many, 3))
+    (_, named, _), (_, health, _), (topic, own, _) = house.published
+    assert named.startswith(b"blocks its process in do_fire() (props/fogger/")
+    assert health.startswith(b"health of fogger: blocks its process in do_fire() (props/fogger/")
+    assert topic == "halloween/fogger/status/error"
+    assert own.startswith(b"the host's own code blocks its process in task ")
+
+
+async def test_a_process_of_ones_own_that_stays_blocked() -> None:
+    """It is not the host that ends."""
+    house = House()
+    async with house.watched(exit_s=1.0, reach=Reach(alone="fogger")):
+        block(lambda: house.left)
+    last = b"the event loop has stood still for 1 s: its process ends itself (status 70); blocks it in do_fire()"
+    assert any(payload.startswith(last) for _, payload, _ in house.published)

@@ -18,7 +18,7 @@ async def test_without_a_broker_and_over_a_restart(haunt: Haunt, broker: Mosquit
         await host.expect_log("coffin", "online")
         await host.expect_log("ticker", "online")
         broker.kill()
-        await host.expect_log("coffin", "lost the broker")
+        await host.expect_log("lost the broker")
         host.signal(signal.SIGUSR1)
         await host.expect_log("panic: 1 safe in", "without safe(): ticker")
         host.signal(signal.SIGKILL)

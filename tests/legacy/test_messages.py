@@ -70,7 +70,7 @@ async def test_message_handlers_run_one_at_a_time_in_a_thread_of_their_own() -> 
         assert len(Worker.threads) == 1
         assert Worker.threads != {threading.get_ident()}
         assert sum("status/error" in line for line in yard.heard) == 1
-    assert yard.supervisor.left_behind == []
+    assert not yard.supervisor.left_behind
 
 
 @pytest.mark.parametrize("plain", [False, True])

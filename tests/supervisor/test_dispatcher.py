@@ -11,7 +11,7 @@ import pytest
 import trio
 from hypothesis import given
 from hypothesis import strategies as st
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from halloween_host import BaseWorker, action
 from halloween_host.commands import Command
@@ -235,6 +235,9 @@ async def test_other_workers_get_their_turn_in_a_flood(autojump_clock: MockClock
     turns = 0
     async with trio.open_nursery() as nursery:
         nursery.start_soon(office.dispatcher.serve, office.home)  # type: ignore[arg-type] # of paper
+        await wait_all_tasks_blocked()
+        assert office.home.began == []  # not before the broker has its `online`
+        office.dispatcher.open()
         while len(office.home.began) < 1000:
             turns += 1
             await trio.lowlevel.checkpoint()
