@@ -17,8 +17,9 @@ import trio
 
 from faults.harness._rows import Fault, Finding, Limit
 from faults.harness._scene import Scene
-from faults.rows._night_house import CREW, HOUSE, clock_that_jumps
-from tests.stories.theatre import Act, play
+from faults.rows._night_house import CREW, HOUSE, open_house
+from tests.stories.playing import play
+from tests.stories.theatre import Act
 
 __all__ = ["FAULTS", "Night", "play_night", "story_of"]
 
@@ -52,7 +53,7 @@ def story_of(seed: int) -> list[Act]:
 
 
 def _guest(chance: random.Random) -> Act:
-    action = chance.choices(("scare", "hold", "hang", "die"), (70, 15, 5, 2))[0]
+    action = chance.choices(("scare", "bang", "hold", "hang", "die"), (60, 10, 15, 5, 2))[0]
     ttl = chance.choice((None, 0.5, 5.0))
     age_s = chance.choice((0.0, 0.0, 1.0, 3_600.0))
     return Act("send", (chance.choice(CREW), action, True, ttl, age_s, chance.random() < 0.02))
@@ -64,6 +65,7 @@ def _fault(chance: random.Random) -> Story:
     connection = chance.choice(("", *CREW))
     seconds = chance.choice((0.5, 3.0, 20.0, 60.0))
     rearm = (chance.uniform(0.01, 90), Act("rearm"))
+    bang = Act("send", (prop_id, "bang", True, None, 0.0, False))
     kinds: tuple[tuple[int, Story], ...] = (
         (20, [(0, Act("crash", (prop_id,)))]),
         (6, [(chance.uniform(0, 40), Act("crash", (prop_id,))) for _ in range(9)]),
@@ -92,8 +94,40 @@ def _fault(chance: random.Random) -> Story:
         ),
         (3, [(0, Act("slow_start", (prop_id, 3.0))), (chance.uniform(1, 100), Act("slow_start", (prop_id, 0.0)))]),
         (5, [(0, Act("again"))]),
+        (8, [(0, _block(chance, prop_id, chance.choice((0.4, 2.0, 5.0))))]),
+        (4, [(0, _block(chance, prop_id, chance.choice((8.0, 12.0, 20.0, 28.0))))]),
+        (2, [(0, _block(chance, prop_id, 60.0))]),
+        (
+            4,
+            [
+                (0, bang),
+                (chance.uniform(1, 100), Act(chance.choice(("stop_host", "kill_host")), (seconds,))),
+                (chance.uniform(105, 360), bang),
+            ],
+        ),
+        (
+            6,
+            [
+                (0, Act("disk", (chance.choice(("full", "read-only")),))),
+                (chance.uniform(1, 600), Act("disk", (None,))),
+            ],
+        ),
     )
     return chance.choices([story for _, story in kinds], [weight for weight, _ in kinds])[0]
+
+
+def _block(chance: random.Random, prop_id: str, seconds: float) -> Act:
+    """Somebody blocks, and some of the others are commanded in the same moment or meanwhile."""
+    guests = tuple(
+        (
+            chance.choice((0.0, round(chance.uniform(0, seconds), 3), round(chance.uniform(0, seconds), 3))),
+            chance.choice(CREW),
+            chance.choice(("scare", "scare", "bang", "hold")),
+            chance.choice((None, 0.5, 5.0, 60.0)),
+        )
+        for _ in range(chance.randrange(2, 7))
+    )
+    return Act("block", (prop_id, seconds, guests, chance.choice((0.5, 3.0, 20.0))))
 
 
 @attrs.frozen
@@ -110,7 +144,7 @@ class Night:
 def play_night(seed: int, shown: int = 1) -> Night:
     """Play it, in this process; so many lines of its transcript's end are kept."""
     began = time.monotonic()
-    with clock_that_jumps():
+    with open_house():
         played = play(story_of(seed), seed=seed, house=HOUSE)
     lines = played.transcript.splitlines()
     return Night(seed, played.lies, lines[-shown:], len(lines), time.monotonic() - began)

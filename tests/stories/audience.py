@@ -14,10 +14,11 @@ import trio
 from halloween_host import topics
 from halloween_host.latch import LATCH_FILE
 from halloween_host.testing import BrokerEvent, StageBroker
-from tests.stories.calls import Calls
+from tests.stories.calls import ACTIONS, Calls
 from tests.stories.crew import BEAT_S, CREW, Diary, Entry
+from tests.stories.memory import Memory
 
-__all__ = ["CLIENT_ID", "Audience"]
+__all__ = ["CALM_S", "CLIENT_ID", "CORRECTION_S", "Audience", "health_of"]
 
 CLIENT_ID: Final = "halloween-stage"
 
@@ -45,6 +46,7 @@ class Audience:
         #: Whether a prop's health calls it available; one that is being stopped does not crash any more.
         self.available: Callable[[str], bool] = lambda prop_id: True
         self.calls = Calls(self.lie)
+        self.memory = Memory(self.lie)
         self.diary = Diary(self.latched, self.told, beat_s)
         self.life = 0
         self.alive = False
@@ -56,10 +58,8 @@ class Audience:
         self._latch = folder / LATCH_FILE
         self._began = trio.current_time()
         self._life_began = 0.0
-        self._connected = False
-        self._subscribed = False
-        self._subscribed_at = -math.inf
-        self._unsubscribed_at = -math.inf
+        self._connected = self._subscribed = False
+        self._subscribed_at = self._unsubscribed_at = -math.inf
         self._born_of: dict[str, int] = {}
         self._offline_since_birth: dict[str, bool] = {}
         self._contradicts: dict[str, float] = {}
@@ -133,11 +133,11 @@ class Audience:
     # -- what the workers do
 
     def told(self, entry: Entry) -> None:
-        prop_id, number = entry.me.prop_id, entry.me.number
-        latched = self.latched()
+        prop_id, number, latched = entry.me.prop_id, entry.me.number, self.latched()
+        self.memory.told(entry)
         if entry.what == "starting":
             self._check_start(entry, latched)
-        elif entry.what in ("scare", "hold", "hang", "die", "fall"):
+        elif entry.what in ACTIONS:
             if latched:
                 self.lie(f"{prop_id} began {entry.what} while latched")
             self.calls.ran(entry, self.life)
@@ -186,9 +186,9 @@ class Audience:
         if event.topic == topics.HOST_PANIC:
             self._report(json.loads(event.payload))
         if event.topic == topics.HOST_AVAILABILITY and event.payload == b"offline":
-            self._offline_since_birth.update(
-                {prop_id: True for prop_id in self.crew if not _health(self._broker.retained, prop_id).get("presence")}
-            )
+            there = self._broker.retained
+            without = [prop_id for prop_id in self.crew if not health_of(there, prop_id).get("presence")]
+            self._offline_since_birth.update(dict.fromkeys(without, True))
         parsed = topics.parse_topic(event.topic)
         if parsed is None:
             return
@@ -261,7 +261,7 @@ class Audience:
 
     def _look_at(self, prop_id: str, now: float, host_online: bool, retained: Mapping[str, bytes]) -> None:
         availability = retained.get(topics.availability(prop_id), b"").decode()
-        health = _health(retained, prop_id)
+        health = health_of(retained, prop_id)
         seen_online = availability == "online" and (health.get("presence") is True or host_online)
         heart = self.diary.hearts.get(prop_id)
         stopped_at = self.diary.stopped_at.get(prop_id, -math.inf)
@@ -296,5 +296,5 @@ class Audience:
         self.calls.look_for_silence(trio.current_time(), self.life)
 
 
-def _health(retained: Mapping[str, bytes], prop_id: str) -> dict[str, Any]:
+def health_of(retained: Mapping[str, bytes], prop_id: str) -> dict[str, Any]:
     return _read(retained.get(topics.health(prop_id), b"{}"))

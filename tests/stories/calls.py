@@ -10,7 +10,10 @@ import attrs
 
 from tests.stories.crew import Entry
 
-__all__ = ["Call", "Calls"]
+__all__ = ["ACTIONS", "ANSWER_S", "Call", "Calls"]
+
+#: What a guest may command.
+ACTIONS: Final = ("scare", "bang", "block", "hold", "hang", "die", "fall")
 
 #: What is on its way as a connection ends may be lost; so old it is no more.
 ON_ITS_WAY_S: Final = 0.1

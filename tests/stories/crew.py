@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, MutableMapping, Sequence
 from typing import Any, Final
 
 import anyio
 import attrs
 import trio
 
-from halloween_host import BaseWorker
+from halloween_host import BaseWorker, action
 from worker_host.base import BaseWorker as AsyncioWorker
 
-__all__ = ["BEAT_S", "CREW", "WITHOUT_PRESENCE", "Diary", "Entry", "Me", "cast"]
+__all__ = ["BEAT_S", "COOLDOWN_S", "CREW", "WITHOUT_PRESENCE", "Diary", "Entry", "Me", "cast"]
 
 #: A native worker, an asyncio worker, and a native one without a connection of its own.
 CREW: Final = ("coffin", "fogger", "lamp")
@@ -23,6 +24,8 @@ BEAT_S: Final = 0.7
 LATE_S: Final = 0.05
 #: Seconds that a handler which ignores its cancellation goes on.
 HANG_S: Final = 1.2
+#: Seconds from one bang of a prop to its next.
+COOLDOWN_S: Final = 300.0
 
 
 @attrs.frozen
@@ -35,8 +38,8 @@ class Me:
 
 @attrs.frozen
 class Entry:
-    """What an instance did: constructed, starting, started, late (a beat), heart stopped, crashed, safe, stop, hangs, ends, or a
-    command's action."""
+    """What an instance did: constructed, starting, remembers (its deeds), started, late (a beat), heart stopped, crashed, safe,
+    stop, hangs, ends, stored (a deed), or a command's action."""
 
     at: float
     me: Me
@@ -59,6 +62,10 @@ class Diary:
         self.hanging: dict[str, int] = {}
         #: Seconds that `start()` takes, by prop.
         self.slow: dict[str, float] = {}
+        #: Keeps the event loop for a prop (prop id, the command's argument); whether its host has ended over it.
+        self.stand_still: Callable[[str, str], bool] = lambda prop_id, arg: False
+        #: When the loop last stood still, from and to.
+        self.stood = (-math.inf, -math.inf)
         self._told = told
         self._beats: dict[str, tuple[Me, float]] = {}
         self._closed_up_to = 0
@@ -91,8 +98,11 @@ class Diary:
         now = trio.current_time()
         last, at = self._beats.get(me.prop_id, (me, now))
         self._beats[me.prop_id] = (me, now)
-        if last == me and now - at > self.beat_s + LATE_S:
-            self.note(me, "late", f"{now - at - self.beat_s:g} s")
+        due = at + self.beat_s
+        if self.stood[0] <= due <= self.stood[1]:
+            due = self.stood[1]
+        if last == me and now > due + LATE_S:
+            self.note(me, "late", f"{now - due:g} s")
 
     def killed(self) -> None:
         """The host's process is gone; its tasks' last words are none."""
@@ -101,6 +111,16 @@ class Diary:
             self.stopped_at[prop_id] = trio.current_time()
         self.hearts.clear()
         self.hanging.clear()
+
+    def remember(self, me: Me, store: MutableMapping[str, Any]) -> None:
+        """What it finds of its deeds."""
+        self.note(me, "remembers", f"{store.get('deeds', 0)} {store.get('twin', 0)}")
+
+    def store(self, me: Me, store: MutableMapping[str, Any]) -> None:
+        """One deed more, stored twice at once."""
+        count = store.get("deeds", 0) + 1
+        store.update({"deeds": count, "twin": count})
+        self.note(me, "stored", str(count))
 
     def mark(self, me: Me) -> str:
         """What telemetry says: who, and whether it was said under the latch."""
@@ -117,6 +137,7 @@ def cast(diary: Diary, crew: Sequence[str] = CREW) -> dict[str, type[Any]]:
 
         async def start(self) -> None:
             diary.note(self.me, "starting")
+            diary.remember(self.me, self.store)
             await super().start()
             if seconds := diary.slow.get(self.prop_id):
                 await anyio.sleep(seconds)
@@ -146,9 +167,19 @@ def cast(diary: Diary, crew: Sequence[str] = CREW) -> dict[str, type[Any]]:
 
         async def do_scare(self, arg: str) -> str:
             diary.note(self.me, "scare", arg)
+            diary.store(self.me, self.store)
             await anyio.sleep(1)
             self.telemetry("scared", diary.mark(self.me))
             return arg
+
+        @action(cooldown=COOLDOWN_S)
+        async def do_bang(self, arg: str) -> None:
+            diary.note(self.me, "bang", arg)
+
+        async def do_block(self, arg: str) -> None:
+            diary.note(self.me, "block", arg)
+            if diary.stand_still(self.prop_id, arg):
+                await anyio.sleep_forever()
 
         async def do_hold(self, arg: str) -> None:
             diary.note(self.me, "hold", arg)
@@ -184,6 +215,7 @@ def cast(diary: Diary, crew: Sequence[str] = CREW) -> dict[str, type[Any]]:
 
         async def start(self) -> None:
             diary.note(self.me, "starting")
+            diary.remember(self.me, self.store)
             await super().start()
             if seconds := diary.slow.get(self.prop_id):
                 await asyncio.sleep(seconds)
@@ -214,9 +246,19 @@ def cast(diary: Diary, crew: Sequence[str] = CREW) -> dict[str, type[Any]]:
 
         async def do_scare(self, arg: str) -> str:
             diary.note(self.me, "scare", arg)
+            diary.store(self.me, self.store)
             await asyncio.sleep(1)
             self.telemetry("scared", diary.mark(self.me))
             return arg
+
+        @action(cooldown=COOLDOWN_S)
+        async def do_bang(self, arg: str) -> None:
+            diary.note(self.me, "bang", arg)
+
+        async def do_block(self, arg: str) -> None:
+            diary.note(self.me, "block", arg)
+            if diary.stand_still(self.prop_id, arg):
+                await asyncio.Event().wait()
 
         async def do_hold(self, arg: str) -> None:
             diary.note(self.me, "hold", arg)

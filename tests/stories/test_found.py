@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.stories.theatre import Act, play
+from tests.stories.playing import play
+from tests.stories.theatre import Act
 
 Found = tuple[Act, ...]
 

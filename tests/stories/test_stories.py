@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from tests.stories.crew import CREW
-from tests.stories.theatre import Act, play
+from tests.stories.playing import play
+from tests.stories.theatre import Act
 
 #: `just stories` plays more of them.
 STORIES: Final = int(os.environ.get("STORIES", "60"))

@@ -1,30 +1,23 @@
-"""A theatre plays a story: what happens to a host and its broker, act by act, in virtual time, before an audience."""
+"""A theatre is where a story happens: each act does something to a host, its broker, or a prop."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, Final
 
 import attrs
 import trio
-from trio.testing import MockClock
 
 from halloween_host import topics
 from halloween_host.commands import encode_command
-from halloween_host.testing import Show, StageBroker, StageClient, rehearse
+from halloween_host.testing import Show, StageBroker, StageClient
 from halloween_host.testing._seed import EPOCH
-from halloween_host.testing._time import virtual_time
 from tests.stories.audience import CALM_S, CLIENT_ID, Audience
 from tests.stories.calls import Call
-from tests.stories.crew import BEAT_S, CREW, cast
-from tests.stories.scratch import scratch
 
-__all__ = ["Act", "House", "Played", "Theatre", "play"]
+__all__ = ["Act", "HostEnds", "HostKilled", "Theatre"]
 
-#: Seconds between two looks of the audience.
-LOOK_S: Final = 0.5
 #: A stranger's false words that the host corrects within a minute.
 CORRECTED: Final = 3
 
@@ -40,19 +33,11 @@ class Act:
         return f"{self.name}({', '.join(map(repr, self.args))})"
 
 
-@attrs.frozen
-class Played:
-    """What became of a story."""
-
-    lies: list[str]
-    transcript: str
-
-
-class _Killed(Exception):
+class HostKilled(Exception):
     """The host's process is gone."""
 
 
-class _Ends(Exception):
+class HostEnds(Exception):
     """The host is asked to end."""
 
 
@@ -64,6 +49,10 @@ class Theatre:
         self._later = later
         self.audience = audience
         self.show: Show
+        #: Cancelled by what ends the host's process in the middle of an act.
+        self.life = trio.CancelScope()
+        #: The host was asked to end.
+        self.ending = False
         self.environ: Mapping[str, str] = {}
         #: Seconds that the host's wall clock is ahead of the phone's.
         self.ahead_s = 0.0
@@ -73,6 +62,10 @@ class Theatre:
         self._slandered: dict[str, list[float]] = {}
         self._refused: set[str] = set()
 
+    def enter(self, show: Show) -> None:
+        """Another life of the host begins."""
+        self.show, self.life, self.ending, self._last = show, trio.CancelScope(), False, None
+
     async def wait(self, seconds: float) -> None:
         await trio.sleep(seconds)
 
@@ -80,21 +73,40 @@ class Theatre:
         self, prop_id: str, action: str, with_id: bool, ttl: float | None, age_s: float, retain: bool
     ) -> None:
         """A phone's command. `age_s` is how long ago it was sent, by its own word."""
+        self.call(prop_id, action, with_id, ttl, age_s, retain)
+
+    def call(
+        self,
+        prop_id: str,
+        action: str,
+        with_id: bool,
+        ttl: float | None,
+        age_s: float = 0.0,
+        retain: bool = False,
+        *,
+        delay_s: float = 0.0,
+        heard: bool = False,
+    ) -> str | None:
+        """As `send`, at once; its argument, None while no broker is there.
+
+        It reaches the host `delay_s` later; `heard`: it surely does.
+        """
         if not self.broker.is_up:
-            return
+            return None
         self._number += 1
         now, token = trio.current_time(), f"c{self._number}"
         id_ = f"id-{token}" if with_id else None
         ts = None if ttl is None else round(EPOCH + self.show.now - age_s, 3)
         expires_at = math.inf if ttl is None else now - age_s - self.ahead_s + ttl + 0.001
-        heard = self.audience.reachable and not retain
-        call = Call(prop_id, action, now, self.audience.life, id_, expires_at, retain, heard)
+        heard = heard or (self.audience.reachable and not retain)
+        call = Call(prop_id, action, now + delay_s, self.audience.life, id_, expires_at, retain, heard)
         self.audience.calls.made(token, call)
         payload = encode_command(action, token, id=id_, ts=ts, ttl=ttl)
         topic = topics.command(prop_id)
         if with_id and not retain:
             self._last = (topic, payload)
         self.broker.publish(topic, payload, 1, retain)
+        return token
 
     async def again(self) -> None:
         """The phone sends its last command with an id once more."""
@@ -123,15 +135,20 @@ class Theatre:
 
     async def stop_host(self, away_s: float) -> None:
         self.away_s = away_s
-        raise _Ends
+        raise HostEnds
 
     async def kill_host(self, away_s: float) -> None:
-        """SIGKILL: the operating system closes its connections."""
+        """SIGKILL."""
+        self.process_ends(away_s)
+        raise HostKilled
+
+    def process_ends(self, away_s: float) -> None:
+        """The host is no more: the operating system closes its connections."""
         self.away_s = away_s
         self.audience.diary.killed()
+        self.audience.memory.host_killed(trio.current_time())
         for identifier in [each for each in self.broker.connected if each.startswith(CLIENT_ID)]:
             self.broker.drop(identifier)
-        raise _Killed
 
     async def rival(self, away_s: float) -> None:
         """Another host takes our client id over, and leaves after a moment."""
@@ -140,7 +157,7 @@ class Theatre:
             async with StageClient(self.broker, identifier=CLIENT_ID):
                 await trio.sleep(0.5)
             self.away_s = away_s
-            raise _Ends
+            raise HostEnds
 
     async def drop(self, who: str, lose_acks: bool) -> None:
         if (name := self._client(who)) is not None:
@@ -202,85 +219,3 @@ class Theatre:
     def _client(self, who: str) -> str | None:
         name = f"{CLIENT_ID}-{who}" if who else CLIENT_ID
         return name if name in self.broker.connected else None
-
-
-@attrs.frozen
-class House:
-    """Where a story is played: whom it is about, how often they beat, how often the audience looks, and what can happen."""
-
-    crew: Sequence[str] = CREW
-    beat_s: float = BEAT_S
-    look_s: float = LOOK_S
-    theatre: type[Theatre] = Theatre
-    audience: type[Audience] = Audience
-    environ: Mapping[str, str] = attrs.field(factory=dict)
-
-
-def play(story: Sequence[Act], *, seed: int = 0, house: House | None = None) -> Played:
-    """Play a story to its end, a calm minute after its last act included."""
-    return trio.run(_play, story, seed, house or House(), clock=MockClock())
-
-
-async def _play(story: Sequence[Act], seed: int, house: House) -> Played:
-    transcripts: list[str] = []
-    with scratch() as folder:
-        async with StageBroker() as broker, trio.open_nursery() as nursery:
-            audience = house.audience(broker, folder, house.crew, house.beat_s)
-            theatre = house.theatre(broker, audience, nursery)
-            theatre.environ = house.environ
-            nursery.start_soon(_look_on, audience, house.look_s)
-            acts = list(story)
-            while await _live(theatre, acts, folder, seed, transcripts):
-                async with virtual_time(say=lambda text: None):
-                    await trio.sleep(theatre.away_s)
-                    audience.look()
-            nursery.cancel_scope.cancel()
-    return Played(audience.lies, "\n".join(transcripts))
-
-
-async def _live(theatre: Theatre, acts: list[Act], folder: Path, seed: int, transcripts: list[str]) -> bool:
-    """One life of the host; whether the story goes on with another one."""
-    audience = theatre.audience
-    classes = cast(audience.diary, audience.crew)
-    seed = seed * 1000 + audience.life
-    goes_on = False
-    show = None
-    try:
-        audience.host_starts()
-        stage = rehearse(classes, state=folder, broker=theatre.broker, seed=seed, environ=theatre.environ)
-        async with stage as show:
-            theatre.show, theatre._last = show, None
-            audience.available = lambda prop_id: theatre.show.health(prop_id).state.available
-            try:
-                while acts:
-                    act = acts.pop(0)
-                    show.transcript.note(f"ACT {act}")
-                    await getattr(theatre, act.name)(*act.args)
-                    if audience.lies:  # enough to be shrunk
-                        acts.clear()
-                        break
-                else:
-                    await _settle(theatre)
-            except _Ends:
-                goes_on = True
-                audience.disturbed(-CALM_S + 7)
-    except* _Killed:
-        goes_on = True
-    finally:
-        audience.host_ended()
-        if show is not None:
-            transcripts.append(str(show.transcript))
-    return goes_on
-
-
-async def _settle(theatre: Theatre) -> None:
-    audience = theatre.audience
-    await trio.sleep(max(0.0, -audience.calm_s) + 30)
-    audience.look()
-    audience.look_for_silence()
-
-
-async def _look_on(audience: Audience, look_s: float) -> None:
-    while True:
-        await trio.sleep(look_s)
-        audience.look()
