@@ -83,6 +83,11 @@ fmt: setup-dev
 @image-test *base: setup-dev mosquitto
     scripts/image-test "$@"
 
+# Try the systemd unit on a real systemd, in a container of systemd-nspawn (as root, some minutes).
+[no-exit-message]
+@unit-test:
+    scripts/unit-test
+
 # Make .venv what the lock files name; the other recipes do this themselves.
 [no-exit-message]
 @setup:
@@ -98,7 +103,7 @@ fmt: setup-dev
 
 # Remove .venv and whatever tools left behind.
 @clean:
-    rm -rf .venv .venv.lock .bench .faults .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+    rm -rf .venv .venv.lock .bench .faults .systemd .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
     find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 [no-exit-message, private]

@@ -1,0 +1,1 @@
+"""The unit on a real systemd: `scripts/unit-test`."""
