@@ -168,7 +168,7 @@ class Tree:
                 if self.panic.latched is not None:
                     workers.start_soon(self.panic.resume)
                 async with trio.open_nursery() as doors:
-                    doors.start_soon(start_all, self.workers.values(), workers, self.panic.latched)
+                    doors.start_soon(start_all, self.workers.values(), workers, self.panic.latched, self.bridge)
                     doors.start_soon(tell_uptime, self._outbox)
                     task_status.started()
                     await self._stop.wait()
