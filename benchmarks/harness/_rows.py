@@ -34,6 +34,7 @@ class Metric:
 METRICS: Final[Mapping[str, Metric]] = {
     "rate": Metric("throughput", "/s", more_is_better=True, digits=0),
     "cpu_us": Metric("CPU a message", "µs"),
+    "broker_percent": Metric("the broker's CPU", "%", digits=0),
     "instructions": Metric("instructions a message", "", digits=0),
     "p50_us": Metric("latency p50", "µs", digits=0),
     "p99_us": Metric("latency p99", "µs", digits=0),

@@ -6,8 +6,9 @@ from typing import Any, Final
 
 import attrs
 
-from benchmarks.designs.serving import ASYNCIO, OURS, TASKS, THREAD, C, Served, serving
+from benchmarks.designs.serving import ASYNCIO, OURS, TASKS, THREAD, C, Served, Usage, serving
 from benchmarks.harness import Bar, Bench, Child, Measure, Measurement, MeasurementError, Row, Variant
+from tests.mosquitto import Mosquitto
 
 __all__ = ["ROWS"]
 
@@ -28,15 +29,16 @@ def check(result: dict[str, Any]) -> None:
         raise MeasurementError(f"{result['lost']} lost, {result.get('again', 0)} came again")
 
 
-async def answer_all(served: Served, commands: Child, count: int) -> Measurement:
-    """Let the commands go; how fast all answers came, and what that cost the host."""
+async def answer_all(served: Served, commands: Child, count: int, broker: Mosquitto) -> Measurement:
+    """Let the commands go; how fast all answers came, what that cost the host, and how busy the broker was."""
     await commands.expect("ready")
-    before = served.usage()
+    before, broker_before = served.usage(), Usage.of(broker.pid)
     await commands.tell("")
     result = await commands.expect("result")
-    cpu_s = served.usage().cpu_s - before.cpu_s
+    cpu_s, broker_s = served.usage().cpu_s - before.cpu_s, Usage.of(broker.pid).cpu_s - broker_before.cpu_s
     check(result)
-    return Measurement({"rate": count / result["seconds"], "cpu_us": cpu_s / count * 1e6})
+    rate, busy = count / result["seconds"], broker_s / result["seconds"]
+    return Measurement({"rate": rate, "cpu_us": cpu_s / count * 1e6, "broker_percent": busy * 100})
 
 
 def commands_of(action: str, qos: int) -> Measure:
@@ -45,7 +47,7 @@ def commands_of(action: str, qos: int) -> Measure:
         async with bench.mosquitto() as broker, serving(bench, variant.name, broker, workers=WORKERS) as served:
             options = map(str, (broker.port, action, count, qos, WORKERS, WINDOW))
             async with bench.child(bench.c("commands"), *options) as commands:
-                return await answer_all(served, commands, count)
+                return await answer_all(served, commands, count, broker)
 
     return measure
 

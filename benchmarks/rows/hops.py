@@ -27,7 +27,7 @@ async def hop(bench: Bench, variant: Variant) -> Measurement:
     async with bench.mosquitto() as broker, serving(bench, HOPS, broker, workers=WORKERS) as served:
         options = map(str, (broker.port, "blink", count, 0, WORKERS, WINDOW))
         async with bench.child(bench.c("commands"), *options) as commands:
-            whole_us = (await answer_all(served, commands, count)).values["cpu_us"]
+            whole_us = (await answer_all(served, commands, count, broker)).values["cpu_us"]
         await served.stop()
         spent_us = {name: seconds / count * 1e6 for name, seconds in (await served.child.expect("hops")).items()}
     spent_us["rest"] = max(whole_us - sum(spent_us.values()), 0.0)

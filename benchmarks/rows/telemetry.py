@@ -37,7 +37,7 @@ async def _measure(bench: Bench, variant: Variant) -> Measurement:
     async with bench.mosquitto() as broker, _sender(bench, variant.name, broker) as served:
         options = map(str, (broker.port, "stream", count, 0, 1, 1))
         async with bench.child(bench.c("commands"), *options) as commands:
-            return await answer_all(served, commands, count)
+            return await answer_all(served, commands, count, broker)
 
 
 ROWS: Final = (
@@ -55,6 +55,7 @@ ROWS: Final = (
         ),
         bars=(Bar(OURS, THREAD, "rate", at_least=2.5), Bar(OURS, C, "rate", at_least=0.9)),
         measure=_measure,
+        metrics=("rate", "cpu_us", "broker_percent"),
         limit_s=40.0,
     ),
 )
