@@ -261,7 +261,10 @@ class Bridge:
             if post.qos:
                 self._in_flight[number] = post
         try:
-            client.publish_nowait(post.topic, post.payload, post.qos, post.retain, properties, on_done=done)
+            if number is None and properties is None:
+                client.send(post.topic, post.payload, post.retain)
+            else:
+                client.publish_nowait(post.topic, post.payload, post.qos, post.retain, properties, on_done=done)
         except (MqttCodeError, ValueError, TypeError) as error:  # no broker would take it: too large, no such QoS
             if isinstance(error, MqttCodeError) and not client.connected:
                 raise  # no word on the message: it is how the connection ended

@@ -165,6 +165,15 @@ class Client(Lifetime):
         connection.post(receipt)
         return receipt
 
+    def send(self, topic: str, payload: bytes, retain: bool = False) -> None:
+        """Post a message of QoS 0 of which nobody wants a `Receipt`: `publish_nowait` for less.
+
+        Raises:
+            MqttError, MqttCodeError, ValueError: as `publish_nowait`.
+        """
+        connection = self._connection or self._open()
+        connection.send(topic, payload, retain)
+
     async def room(self) -> None:
         """Return when less than 256 KiB are unsent; always a checkpoint.
 

@@ -86,14 +86,25 @@ class Connection(Pumps):
             size += len(receipt.properties.pack())  # type: ignore[no-untyped-call] # paho's
         if self.lost is not None or self.closing:
             self.check_open()
-        if size > self._largest:  # MQTT 5, section 3.2.2.3.6: the broker ends a connection that brings a larger packet
-            most = f"at most {self._largest:,} bytes a packet"
-            raise MqttCodeError(149, f"publish to {receipt.topic!r} refused", most)
+        if size > self._largest:
+            raise self._too_large(receipt.topic)
         if receipt.qos:
             self.outgoing.post(receipt)
         else:
             self._send(receipt)
             receipt.settle()
+
+    def send(self, topic: str, payload: bytes, retain: bool) -> None:
+        """`post` at QoS 0, without a receipt."""
+        if self._splitter is None:
+            self.post(Receipt(topic, payload, 0, retain))
+            return
+        known = self._topics[topic]
+        if self.lost is not None or self.closing:
+            self.check_open()
+        if 8 + len(known) + len(payload) > self._largest:
+            raise self._too_large(topic)
+        self._send_frame(publish_frame(known, payload, 0, retain, 0, None, self._v5))
 
     async def ask(self, send: Callable[[], tuple[object, int | None]]) -> list[int]:
         """The reason codes of the SUBACK or UNSUBACK to what `send` sends; paho's result, the identifier second.
@@ -190,11 +201,18 @@ class Connection(Pumps):
             return
         if qos:
             receipt.mid = self._identifiers.next()
-        if self.paho.want_write():
-            self.paho.loop_write()  # what was asked for before goes before
-        self._transport.send(
+        self._send_frame(
             publish_frame(self._topics[topic], payload, qos, receipt.retain, receipt.mid, properties, self._v5)
         )
+
+    def _too_large(self, topic: str) -> MqttCodeError:
+        """MQTT 5, section 3.2.2.3.6: the broker ends a connection that brings a larger packet."""
+        return MqttCodeError(149, f"publish to {topic!r} refused", f"at most {self._largest:,} bytes a packet")
+
+    def _send_frame(self, frame: bytes) -> None:
+        if self.paho.want_write():
+            self.paho.loop_write()  # what was asked for before goes before
+        self._transport.send(frame)
         if not self._awake:
             self.want_write()
 

@@ -193,6 +193,9 @@ class StageClient(Receiving):
             receipt.settle()
         return receipt
 
+    def send(self, topic: str, payload: bytes, retain: bool = False) -> None:
+        self.publish_nowait(topic, payload, 0, retain)
+
     def corked(self) -> AbstractContextManager[None]:
         return nullcontext()
 

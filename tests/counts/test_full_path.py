@@ -39,7 +39,7 @@ async def test_a_command_on_its_own(house: House, source: str, turns: int) -> No
             await trio.to_thread.run_sync(phone.ask, NAMES[0], "ping 1", ALONE)
     # Each turn of the loop looks for events; beside that are the read, the write, and what arms the next wake-up. What a handler in
     # a turn of its own costs more is a hundred calls. What else goes on in the host meanwhile is a few hundredths of each.
-    cost.check(ALONE, calls=165 + 95 * turns, system=3.1 + turns, steps=turns + 0.1, sleeps=1.1)
+    cost.check(ALONE, calls=155 + 95 * turns, system=3.1 + turns, steps=turns + 0.1, sleeps=1.1)
 
 
 @BOTH
@@ -50,7 +50,7 @@ async def test_a_command_in_a_flood(house: House, source: str) -> None:
             await trio.to_thread.run_sync(flood, phone, FLOOD)
     # A hundred calls of Python's and C's functions from the socket to the socket. What is shared by a batch depends on how the
     # broker's pieces come: a few hundredths of a system call each, and twice that is no rise.
-    cost.check(FLOOD, calls=126, system=0.08, steps=0.09, sleeps=0.004)
+    cost.check(FLOOD, calls=120, system=0.08, steps=0.09, sleeps=0.004)
 
 
 def flood(phone: Phone, commands: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 import anyio
 import pytest
@@ -181,6 +182,25 @@ async def test_a_receipt_tells_when_its_message_is_acknowledged(mosquitto: Mosqu
     assert done == [f"r/{n}" for n in range(6)]
 
 
+@both_versions
+@on_both
+async def test_what_is_sent_without_a_receipt(mosquitto: Mosquitto, protocol: ProtocolVersion) -> None:
+    """It arrives in its order among the others, and what cannot be sent raises as a publish does."""
+    for fast_path in (True, False):
+        async with client_of(mosquitto, protocol=protocol, fast_path=fast_path) as client:
+            await client.subscribe("sent", 1)
+            for number in range(6):
+                if number % 2:
+                    client.send("sent", b"%d" % number)
+                else:
+                    client.publish_nowait("sent", b"%d" % number, 1)
+            assert [(await anext(client.messages)).payload for _ in range(6)] == [b"%d" % each for each in range(6)]
+            with pytest.raises(ValueError, match="topic"):
+                client.send("sent/#", b"")
+        with pytest.raises(MqttError):
+            client.send("sent", b"")
+
+
 @on_both
 async def test_the_line_of_waiting_publishes_is_bounded(broker: Mosquitto) -> None:
     """Beyond `max_queued_outgoing_messages` a publish raises, and a cancelled one leaves the line."""
@@ -256,9 +276,11 @@ async def test_an_mqtt_5_brokers_limits_are_kept() -> None:
         sent.append(await until_closed(stream))
 
     async with scripted_broker(limited) as port, Client("127.0.0.1", port, protocol=ProtocolVersion.V5) as client:
-        with pytest.raises(MqttCodeError, match="at most 100 bytes") as caught:
-            client.publish_nowait("a", bytes(100), 1)
-        assert caught.value.reason_code == 149
+        for publish in (partial(client.publish_nowait, "a", bytes(100), 1), partial(client.send, "a", bytes(90))):
+            with pytest.raises(MqttCodeError, match=r"publish to 'a' refused.*at most 100 bytes") as caught:
+                publish()
+            assert caught.value.reason_code == 149
+        client.send("a", bytes(89))
         for number in range(3):
             client.publish_nowait("limit", f"message {number}", 1)
         assert client._connection is not None

@@ -103,6 +103,8 @@ async def test_both_say_the_same(protocol: ProtocolVersion) -> None:
             await anyio.wait_all_tasks_blocked()
             client.publish_nowait("e", b"", 2)
             client.publish_nowait("größe", b"last", 0)
+            client.send("without/receipt", b"kept", True)
+            client.send("without/receipt", bytes(200))
             tasks.cancel_scope.cancel()
 
     for fast_path in (True, False):
