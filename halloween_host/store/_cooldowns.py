@@ -23,6 +23,10 @@ class Cooldowns:
         now = self._now()
         self._shelf.put({action: to_json({"wall": round(now.wall, 3), "ticks": round(now.ticks, 3), "boot": now.boot})})
 
+    def forget(self, action: str) -> None:
+        """The last one is none: what began it was not done."""
+        self._shelf.put({action: None})
+
     def remaining_s(self, action: str, cooldown_s: float) -> float:
         """What is left of the last one, 0 when there is none; `cooldown_s`, how long it is today, at most."""
         text = self._shelf.texts.get(action)

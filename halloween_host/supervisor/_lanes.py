@@ -48,6 +48,9 @@ class Cooldowns(Protocol):
     def begin(self, action: str) -> None:
         """One begins now."""
 
+    def forget(self, action: str) -> None:
+        """The last one is none."""
+
     def remaining_s(self, action: str, cooldown_s: float) -> float:
         """What is left of the last one, at most `cooldown_s`; 0 when there is none."""
 
@@ -77,6 +80,7 @@ class Lane:
         self._running: dict[Request, None] = {}
         self._queue: deque[Request] = _NONE if self.plain else deque()
         self._accepted_at = -math.inf
+        self._cooled_by: Request | None = None
         self._advances = False
         if action is not None and self._cooldown_s is not None and (kept := cooldowns()) is not None:
             self._name, self._cooldowns = action.name, kept
@@ -106,6 +110,10 @@ class Lane:
     def ended(self, request: Request) -> None:
         """The handler of a request has ended: whoever waits for that is next."""
         self._running.pop(request, None)
+        if self._cooled_by is request:
+            self._cooled_by = None
+            if request.run is not None and request.run.stale:
+                self._cool_no_more()
         if self._advances:
             return  # a handler that ended as it started; the loop below goes on
         self._advances = True
@@ -126,6 +134,7 @@ class Lane:
         waiting = list(self._queue)
         self._queue.clear()
         self._running.clear()
+        self._cooled_by = None
         return waiting
 
     def _take(self, request: Request) -> None:
@@ -145,8 +154,16 @@ class Lane:
             self._running.pop(request, None)
             self._accepted_at = before
             raise
+        if self._cooldown_s is not None and request in self._running:
+            self._cooled_by = request
         if self._cooldowns is not None:
             self._cooldowns.begin(self._name)
+
+    def _cool_no_more(self) -> None:
+        """What was accepted last came to its first line too late, and nothing was done."""
+        self._accepted_at = -math.inf
+        if self._cooldowns is not None:
+            self._cooldowns.forget(self._name)
 
     def _cools(self, request: Request) -> bool:
         if self._cooldown_s is None:

@@ -82,3 +82,13 @@ def test_the_length_is_todays() -> None:
         pytest.approx(26.416, abs=0.001),
     ]
     assert cooldowns.remaining_s("dim", 15) == 0
+
+
+def test_what_is_forgotten_is_over() -> None:
+    """Whether or not one had begun."""
+    cooldowns = Stores(wall=lambda: NIGHT, ticks=lambda: 100.0, boot=lambda: "here").cooldowns("fogger")
+    cooldowns.forget("fire")
+    cooldowns.begin("fire")
+    assert cooldowns.remaining_s("fire", 15) == 15
+    cooldowns.forget("fire")
+    assert cooldowns.remaining_s("fire", 15) == 0

@@ -11,7 +11,7 @@ import anyio
 import pytest
 import trio
 
-from halloween_host import BaseWorker
+from halloween_host import BaseWorker, action
 from halloween_host.errors import StageError
 from halloween_host.testing import StageBroker, StageClient, rehearsal, rehearse
 from halloween_host.testing._seed import EPOCH
@@ -175,6 +175,33 @@ async def test_what_grew_too_old_meanwhile_is_refused(worker: type[Any], monkeyp
     errors = [end["error"] for end in ends if end["outcome"] == "refused"]
     assert errors.count("it is 4.0 s old and was worth 3 s") == len(lamps)
     assert worker is AsyncioLampInThread or "its turn came 4.5 s after its ttl was over" in errors
+
+
+class CoolLamp(Lamp):
+    @action(cooldown=600)
+    async def do_open(self, arg: str) -> None:
+        await super().do_open(arg)
+
+
+@rehearsal
+async def test_what_came_too_late_cools_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cool-down begins with a handler: the next command is carried out."""
+    lamps = [f"lamp{number}" for number in range(6)]
+    opened: list[str] = []
+    monkeypatch.setattr(Blocker, "block", staticmethod(lambda: show.broker.block(5)), raising=False)
+    monkeypatch.setattr(CoolLamp, "opens", staticmethod(opened.append), raising=False)
+    async with rehearse({"coffin": Blocker, **dict.fromkeys(lamps, CoolLamp)}) as show:
+        await show.expect("coffin/status/availability", "online")
+        show.send("coffin", "block")
+        for lamp in lamps:
+            show.send(lamp, "open", f"{lamp} first", id=f"{lamp} first", ts=EPOCH, ttl=0.5)
+        await show.run_for(6)
+        late = [lamp for lamp in lamps if f"{lamp} first" not in opened]
+        for lamp in lamps:
+            show.send(lamp, "open", f"{lamp} second", id=f"{lamp} second")
+        await show.run_for(1)
+    assert late
+    assert [lamp for lamp in lamps if f"{lamp} second" in opened] == late
 
 
 @rehearsal
