@@ -156,14 +156,9 @@ class Tree:
             links.start_soon(self._witness.run)
             async with trio.open_nursery() as workers:
                 self._nursery = workers
+                voices = self._outbox, self._reporter
                 self.commands = HostCommands(
-                    self.workers,
-                    self.panic,
-                    self._outbox,
-                    self._reporter,
-                    links,
-                    self._reloading,
-                    wall=self._world.wall,
+                    self.workers, self.panic, *voices, links, self._reloading, wall=self._world.wall
                 )
                 if self.panic.latched is not None:
                     workers.start_soon(self.panic.resume)
@@ -173,8 +168,9 @@ class Tree:
                     task_status.started()
                     await self._stop.wait()
                     self._router.close()
+                    self._ask_to_stop()  # before the doors close: those that have not begun shall not
                     doors.cancel_scope.cancel()
-                left_behind = await self._end_workers()
+                left_behind = await self._wait_for_ends()
                 self._stores.hurry()
                 if left_behind:
                     # A Trio nursery cannot leave a task behind, a process can.
@@ -276,15 +272,17 @@ class Tree:
         except trio.RunFinishedError:  # a thread that outlived the host: all has stopped
             return
 
-    async def _end_workers(self) -> bool:
-        """Ask all to stop, wait for their deadline at most; whether something was left behind."""
-        supervisors = list(self.workers.values())
-        longest_s = max((each.stop_timeout_s for each in supervisors), default=0.0)
-        _log.info(f"stopping {len(supervisors)} workers, {longest_s:g} s at most")
-        for supervisor in supervisors:
+    def _ask_to_stop(self) -> None:
+        longest_s = max((each.stop_timeout_s for each in self.workers.values()), default=0.0)
+        _log.info(f"stopping {len(self.workers)} workers, {longest_s:g} s at most")
+        for supervisor in self.workers.values():
             supervisor.ask_to_stop()
         self._end_by = trio.current_time() + longest_s + SETTLE_S + FLUSH_S
-        with trio.move_on_after(longest_s + SETTLE_S):
+
+    async def _wait_for_ends(self) -> bool:
+        """Until all have stopped, their deadline at most; whether something was left behind."""
+        supervisors = list(self.workers.values())
+        with trio.move_on_at(self._end_by - FLUSH_S):
             for supervisor in supervisors:
                 await supervisor.settled.passed()
             if self.bridge.subscribed:  # what all have said goes out before their homes close, which takes as long
