@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Final
 
 import structlog
@@ -212,7 +213,7 @@ class Cell:
             case "end":
                 self.stop(order["reason"])
             case "leave":
-                self._workers.start_soon(self._leave_for, order["why"])
+                self._start_soon(self._leave_for, order["why"])
             case "link":
                 self._host_linked = order["up"]
             case "start":
@@ -222,6 +223,11 @@ class Cell:
             case "fall_silent":
                 self._supervisor.fall_silent()
                 self._own_link.fall_silent()
+
+    def _start_soon(self, task: Callable[..., Awaitable[None]], *args: object) -> None:
+        """What is asked once all has ended asks for nothing."""
+        with suppress(RuntimeError):  # the nursery is closed to new arrivals, and tells nobody before
+            self._workers.start_soon(task, *args)
 
     async def _leave_for(self, why: str) -> None:
         """systemd sends SIGTERM to us as well as to a host that stops, and after one that died: then that comes first."""
@@ -241,7 +247,7 @@ class Cell:
         self._supervisor.panic(reason)
         self._stores.hurry()
         self._wire.tell("taken")
-        self._workers.start_soon(self._make_safe)
+        self._start_soon(self._make_safe)
 
     async def _make_safe(self) -> None:
         async with trio.open_nursery() as nursery:

@@ -14,7 +14,7 @@ from tests.end_to_end.haunt import telling
 from tests.end_to_end.process import HostProcess, until
 from tests.mosquitto import Line, Listener, Mosquitto
 
-__all__ = ["all_gone", "command", "command_lines", "done", "family_of", "health_where"]
+__all__ = ["all_gone", "command", "command_lines", "done", "family_of", "health_where", "runs", "terminate"]
 
 
 def family_of(host: HostProcess) -> list[psutil.Process]:
@@ -27,13 +27,21 @@ async def all_gone(family: list[psutil.Process]) -> None:
     """Wait until the kernel has none of them; a defect that leaves some leaves none to the next test."""
     assert family
     try:
-        await until(lambda: not any(map(_runs, family)), f"the end of {family}")
+        await until(lambda: not any(map(runs, family)), f"the end of {family}")
     finally:
-        for process in filter(_runs, family):
+        for process in filter(runs, family):
             process.kill()
 
 
-def _runs(process: psutil.Process) -> bool:
+def terminate(family: list[psutil.Process]) -> None:
+    """SIGTERM to each that is still there."""
+    for process in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.terminate()
+
+
+def runs(process: psutil.Process) -> bool:
+    """Whether the kernel has it, and not as a zombie."""
     with contextlib.suppress(psutil.NoSuchProcess):
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     return False

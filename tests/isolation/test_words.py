@@ -6,8 +6,10 @@ import json
 import signal
 from typing import Final
 
+import trio
+
 from tests.end_to_end.haunt import Haunt, holding
-from tests.isolation.processes import all_gone, command, done, family_of, health_where
+from tests.isolation.processes import all_gone, command, done, family_of, health_where, runs, terminate
 from tests.mosquitto import Listener, Mosquitto
 
 BLOCKER: Final = """
@@ -70,8 +72,7 @@ async def test_why_it_ends_alone(haunt: Haunt, broker: Mosquitto) -> None:
     """Somebody's signal to the process alone, or the end of its host, is not the host's stop either."""
     async with broker.listen("halloween/#") as phone, haunt.host(broker) as host:
         await health_where(phone, "coffin", lambda it: it["state"] == "online")
-        for process in family_of(host):
-            process.terminate()
+        terminate(family_of(host))
         await health_where(phone, "coffin", lambda it: (it["reason"] or "").startswith("SIGTERM: this process ends"))
         await health_where(phone, "coffin", lambda it: it["state"] == "degraded")
         family = family_of(host)
@@ -87,8 +88,9 @@ async def test_a_signal_to_all(haunt: Haunt, broker: Mosquitto) -> None:
         await health_where(phone, "coffin", lambda it: it["state"] == "online")
         family = family_of(host)
         host.signal(signal.SIGTERM)
-        for process in family:
-            process.terminate()
+        while any(map(runs, family)):  # also while its process ends, and after
+            terminate(family)
+            await trio.sleep(0.001)
         await health_where(phone, "coffin", lambda it: it["reason"] == "the host stopped")
         await host.wait(0)
         assert reasons(phone, 0) == {"the host stopped"}
@@ -98,8 +100,7 @@ async def test_a_signal_to_all(haunt: Haunt, broker: Mosquitto) -> None:
         await phone.expect("halloween/coffin/status/availability online", within_s=30)
         family = family_of(host)
         host.signal(signal.SIGKILL)
-        for process in family:
-            process.terminate()
+        terminate(family)
         await phone.expect("halloween/coffin/telemetry/safe true", within_s=30)
         await all_gone(family)
 
